@@ -1,0 +1,67 @@
+"""Every Kafka topic the service reads or writes, and how many partitions it has."""
+
+import msgspec
+
+SALES = "All_SalesOrder"
+PAYMENTS = "All_Payments"
+BATCHES = "GiftCertificateBatch"
+COMMANDS = "certificate-commands"
+JOURNAL = "certificate-journal"
+NOTIFICATIONS = "notification-requests"
+STATE = "GiftCertificateState"
+TRANSACTION = "GiftCertificateTransaction"
+BI = "GiftCertificateBI"
+ORDER_STATE = "GiftCertificateOrderState"
+REFUND_REQUESTS = "GiftCertificateRefundRequests"
+INBOUND = (SALES, PAYMENTS, BATCHES)
+PUBLISHED = (STATE, TRANSACTION, BI, ORDER_STATE, REFUND_REQUESTS)
+
+DAY_MS = 86_400_000
+BIG_MESSAGES = {"max.message.bytes": str(8 << 20)}
+
+
+class Topic(msgspec.Struct, frozen=True):
+    name: str
+    partitions: int
+    config: dict[str, str]
+
+
+def dead_letters_of(topic: str) -> str:
+    return f"{topic}.DLQ"
+
+
+def _kept(days: int, **more: str) -> dict[str, str]:
+    keep = {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
+    return keep | {name.replace("_", "."): value for name, value in more.items()}
+
+
+def _compact() -> dict[str, str]:
+    return {"cleanup.policy": "compact", **BIG_MESSAGES}
+
+
+def manifest(ledger_partitions: int, inbound_partitions: int) -> tuple[Topic, ...]:
+    """All topics of the certificate half; dead-letter topics follow their source's count."""
+    journal = {
+        **_compact(),
+        "min.compaction.lag.ms": str(3 * DAY_MS),
+        "message.timestamp.type": "LogAppendTime",
+    }
+    topics = [
+        Topic(SALES, inbound_partitions, _kept(7)),
+        Topic(PAYMENTS, inbound_partitions, _kept(7)),
+        Topic(BATCHES, inbound_partitions, _kept(3)),
+        Topic(COMMANDS, ledger_partitions, _kept(7) | BIG_MESSAGES),
+        Topic(JOURNAL, ledger_partitions, journal),
+        Topic(NOTIFICATIONS, ledger_partitions, _kept(7) | BIG_MESSAGES),
+        Topic(STATE, ledger_partitions, _compact()),
+        Topic(TRANSACTION, ledger_partitions, _kept(30) | BIG_MESSAGES),
+        Topic(BI, ledger_partitions, _kept(30) | BIG_MESSAGES),
+        Topic(ORDER_STATE, ledger_partitions, _compact()),
+        Topic(REFUND_REQUESTS, ledger_partitions, _kept(30) | BIG_MESSAGES),
+    ]
+    dead = [
+        Topic(dead_letters_of(topic.name), topic.partitions, _kept(30) | BIG_MESSAGES)
+        for topic in topics
+        if topic.name in (*INBOUND, COMMANDS, NOTIFICATIONS)
+    ]
+    return (*topics, *dead)

@@ -1,0 +1,74 @@
+"""The one set of settings, read once from the environment."""
+
+import base64
+import functools
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretBytes
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _decoded(value: Any) -> Any:
+    return base64.b64decode(value) if isinstance(value, str) else value
+
+
+def _decoded_list(value: Any) -> Any:
+    return [_decoded(part) for part in value.split(",")] if isinstance(value, str) else value
+
+
+Key = Annotated[SecretBytes, BeforeValidator(_decoded)]
+Keys = Annotated[list[SecretBytes], NoDecode, BeforeValidator(_decoded_list)]
+
+
+class Settings(BaseSettings):
+    """Environment names are GIFTMARK_<FIELD>; secrets are base64 of at least 32 bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="GIFTMARK_", frozen=True, extra="ignore")
+
+    kafka_url: str = Field(
+        default="127.0.0.1:9092",
+        validation_alias=AliasChoices("GIFTMARK_KAFKA_URL", "KAFKA_URL", "kafka_url"),
+    )
+    database_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("GIFTMARK_DATABASE_URL", "DATABASE_URL", "database_url"),
+    )
+    app_name: str = "giftmark"
+    worker_name: str = "worker-1"
+    data_dir: Path = Path(".data")
+    ledger_partitions: int = Field(default=4, ge=1, le=1_000)
+    inbound_partitions: int = Field(default=4, ge=1, le=1_000)
+    clients_file: Path | None = None
+
+    public_url: str = "http://127.0.0.1:8080"
+    public_host: str = "127.0.0.1"
+    public_port: int = 8080
+    services_port: int = 8081
+    internal_host: str = "127.0.0.1"
+    internal_port: int = 0
+    http_deadline_ms: int = Field(default=3_000, ge=100, le=60_000)
+
+    session_timeout_s: float = Field(default=10.0, ge=1)
+    heartbeat_s: float = 1.0
+    rebalance_timeout_s: float = 10.0
+    commit_interval_s: float = 1.0
+    epoch_renewal_s: float = 6 * 3_600
+    clock_offset_ms: int = 0
+    log_format: str = Field(default="console", pattern="^(console|json)$")
+    log_level: str = "INFO"
+
+    code_pepper: Key
+    contact_keys: Keys
+    payout_key: Key
+    dead_letter_key: Key
+    forward_key: Key
+    inbound_amount_unit: str = Field(default="minor", pattern="^(minor|decimal)$")
+    payment_status_map: dict[str, str] = {}
+    # Fields of `Policy` that differ from their defaults, as JSON.
+    policy: dict[str, Any] = {}
+
+
+@functools.cache
+def settings() -> Settings:
+    return Settings()  # pyright: ignore[reportCallIssue]
