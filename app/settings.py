@@ -71,4 +71,4 @@ class Settings(BaseSettings):
 
 @functools.cache
 def settings() -> Settings:
-    return Settings()  # pyright: ignore[reportCallIssue]
+    return Settings()
