@@ -1,0 +1,101 @@
+"""The internal wire: command, journal and meta records as msgpack arrays.
+
+NOTE: field order is storage format; add at the end, with a default, never change.
+"""
+
+from typing import TypeVar
+
+import msgspec
+
+from app.domain.decision import FollowUp
+
+SCHEMA = 1
+META_KEY = b"\x00meta"
+CERTIFICATE = b"c"
+ORDER = b"o"
+
+
+class CommandRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A value of `certificate-commands`; `fields` is the command itself, decoded by `kind`."""
+
+    schema: int
+    id: str
+    now: int
+    kind: str
+    key: str
+    fields: msgspec.Raw
+    traceparent: str | None = None
+
+
+class JournalRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A value of `certificate-journal`: state, events and follow-ups of one touched entity."""
+
+    schema: int
+    epoch: int
+    sequence: int
+    state: msgspec.Raw
+    events: msgspec.Raw
+    follow_ups: tuple[FollowUp, ...] = ()
+    traceparent: str | None = None
+
+
+class MetaRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The last record of each commit: who owns the partition and how far its input went."""
+
+    schema: int
+    epoch: int
+    owner: str
+    watermark: int
+    commit: int
+
+
+class NewerSchema(Exception):
+    """The record was written by a newer worker: wait for one, it is not poison."""
+
+    def __init__(self, schema: int) -> None:
+        super().__init__(f"record of schema {schema}, this worker knows {SCHEMA}")
+        self.schema = schema
+
+
+class _Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    schema: int
+
+
+_Record = TypeVar("_Record", CommandRecord, JournalRecord, MetaRecord)
+
+encode = msgspec.msgpack.Encoder().encode
+_command = msgspec.msgpack.Decoder(CommandRecord)
+_journal = msgspec.msgpack.Decoder(JournalRecord)
+_meta = msgspec.msgpack.Decoder(MetaRecord)
+_head = msgspec.msgpack.Decoder(_Head)
+
+
+def journal_key(prefix: bytes, entity_id: str) -> bytes:
+    return prefix + entity_id.encode()
+
+
+def decode_command(value: bytes) -> CommandRecord:
+    """Raises `msgspec.DecodeError` for poison, `NewerSchema` for what is not."""
+    return _decode(_command, value)
+
+
+def decode_journal(value: bytes) -> JournalRecord:
+    return _decode(_journal, value)
+
+
+def decode_meta(value: bytes) -> MetaRecord:
+    return _decode(_meta, value)
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[_Record], value: bytes) -> _Record:
+    try:
+        record = decoder.decode(value)
+    except msgspec.ValidationError:
+        # A newer writer may have changed a type: its schema number says so first.
+        schema = _head.decode(value).schema
+        if schema > SCHEMA:
+            raise NewerSchema(schema) from None
+        raise
+    if record.schema > SCHEMA:
+        raise NewerSchema(record.schema)
+    return record
