@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from app.domain.certificates.events import NotificationAsked
 from app.domain.decision import FollowUp
 
 SCHEMA = 1
@@ -49,6 +50,15 @@ class MetaRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     commit: int
 
 
+class NotificationRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A value of `notification-requests`; `asked.id` makes repetitions one message."""
+
+    schema: int
+    sequence: int
+    asked: NotificationAsked
+    traceparent: str | None = None
+
+
 class NewerSchema(Exception):
     """The record was written by a newer worker: wait for one, it is not poison."""
 
@@ -61,12 +71,13 @@ class _Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
     schema: int
 
 
-_Record = TypeVar("_Record", CommandRecord, JournalRecord, MetaRecord)
+_Record = TypeVar("_Record", CommandRecord, JournalRecord, MetaRecord, NotificationRecord)
 
 encode = msgspec.msgpack.Encoder().encode
 _command = msgspec.msgpack.Decoder(CommandRecord)
 _journal = msgspec.msgpack.Decoder(JournalRecord)
 _meta = msgspec.msgpack.Decoder(MetaRecord)
+_notification = msgspec.msgpack.Decoder(NotificationRecord)
 _head = msgspec.msgpack.Decoder(_Head)
 
 
@@ -85,6 +96,10 @@ def decode_journal(value: bytes) -> JournalRecord:
 
 def decode_meta(value: bytes) -> MetaRecord:
     return _decode(_meta, value)
+
+
+def decode_notification(value: bytes) -> NotificationRecord:
+    return _decode(_notification, value)
 
 
 def _decode(decoder: msgspec.msgpack.Decoder[_Record], value: bytes) -> _Record:
