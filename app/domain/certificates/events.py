@@ -22,7 +22,7 @@ class Audit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     key_hash: str | None = None
 
 
-class Moved(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="m"):
+class Moved(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="event", tag="m"):
     """A change of a certificate: the type of certificates.md §3.3, deltas, balances after it."""
 
     type: str
@@ -48,14 +48,14 @@ class Moved(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="m"):
     metadata: str | None = None
 
 
-class Declined(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="d"):
+class Declined(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="event", tag="d"):
     """A refused mutation on an existing certificate, for the audit; nothing moved."""
 
     at: int
     audit: Audit
 
 
-class BatchRow(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="b"):
+class BatchRow(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="event", tag="b"):
     """`outcome`: issued, duplicate or rejected (with `code`)."""
 
     at: int
@@ -69,7 +69,9 @@ class BatchRow(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="b"):
     code: str | None = None
 
 
-class RefundAsked(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="r"):
+class RefundAsked(
+    msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="event", tag="r"
+):
     """For Payments; `action`: Refund or Cancel."""
 
     at: int
@@ -86,7 +88,9 @@ class RefundAsked(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="r
     due_at: int
 
 
-class NotificationAsked(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="n"):
+class NotificationAsked(
+    msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="event", tag="n"
+):
     """`id`: `<orderId>:<line>:<template>:<n>` or `<refundRequestId>:<template>:<n>`.
 
     `sealed` holds code and contact (associated data `order_id` + `order_line_id`) or, for
@@ -106,7 +110,9 @@ class NotificationAsked(msgspec.Struct, frozen=True, array_like=True, gc=False, 
     order_line_id: str | None
 
 
-class DeadLettered(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="x"):
+class DeadLettered(
+    msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="event", tag="x"
+):
     """A refusal marked "dead letter": the command itself is kept for replay."""
 
     at: int
@@ -117,7 +123,9 @@ class DeadLettered(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="
     origin: Origin | None
 
 
-class LineChanged(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="l"):
+class LineChanged(
+    msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="event", tag="l"
+):
     """An order line got another status; `status`, `code` as in certificates.md §5.2."""
 
     at: int
@@ -126,7 +134,7 @@ class LineChanged(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="l
     code: str | None = None
 
 
-class Noted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o"):
+class Noted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="event", tag="o"):
     """An order changed otherwise, or raised an alert: name and plain figures for metrics."""
 
     at: int
