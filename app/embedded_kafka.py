@@ -42,6 +42,9 @@ SETTINGS = {
     "log.index.size.max.bytes": "1048576",
     "log.cleaner.threads": "1",
     "log.cleaner.dedupe.buffer.size": "33554432",
+    # A killed broker may not register again before its old session ends.
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "500",
     "num.network.threads": "2",
     "num.io.threads": "2",
     "background.threads": "2",
