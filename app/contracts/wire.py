@@ -38,6 +38,7 @@ class JournalRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     events: msgspec.Raw
     follow_ups: tuple[FollowUp, ...] = ()
     traceparent: str | None = None
+    next_due: int | None = None  # so that a replay need not decode the state
 
 
 class MetaRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
