@@ -1,0 +1,130 @@
+"""Everything about one order that the next step depends on, as read under its lease."""
+
+from enum import StrEnum
+
+import msgspec
+
+from app.domain.marking.document import DocumentPurpose, DocumentStatus
+from app.domain.marking.draft import PostprocessPlan
+from app.domain.marking.order import Hold, OrderStatus, Profile
+from app.domain.marking.station import Buffer, RemoteOrder
+
+
+class Operation(StrEnum):
+    """Calls that change something outside; each leaves an intent before it is made."""
+
+    SUBMIT_DOCUMENT = "submit_document"
+    CREATE_ORDER = "create_order"
+    FETCH_CODES = "fetch_codes"
+    CLOSE_ORDER = "close_order"
+    SEND_REPORT = "send_report"
+
+
+class CallState(StrEnum):
+    PLANNED = "PLANNED"
+    CLAIMED = "CLAIMED"
+    ANSWERED = "ANSWERED"
+    REFUSED = "REFUSED"
+    UNKNOWN = "UNKNOWN"
+    FOUND = "FOUND"
+    ABSENT = "ABSENT"
+
+
+C = CallState
+CALL_TRANSITIONS: dict[CallState, frozenset[CallState]] = {
+    C.PLANNED: frozenset({C.CLAIMED, C.REFUSED}),
+    C.CLAIMED: frozenset({C.PLANNED, C.ANSWERED, C.REFUSED, C.UNKNOWN}),
+    C.UNKNOWN: frozenset({C.ANSWERED, C.FOUND, C.ABSENT}),
+    C.ABSENT: frozenset({C.FOUND}),
+    C.ANSWERED: frozenset(),
+    C.REFUSED: frozenset(),
+    C.FOUND: frozenset(),
+}
+MAX_ABSENT_RESENDS = 3
+
+
+class Call(msgspec.Struct, frozen=True):
+    """An open intent. `due`: ms UTC of its next try or lookup, None: at once."""
+
+    id: str
+    operation: Operation
+    subject_id: str
+    state: CallState
+    attempt: int = 1
+    quantity: int | None = None
+    due: int | None = None
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """Frozen bytes that are signed, then sent: document, station order, its closing, report.
+
+    `sent`: the foreign side has given its number. `absent`: how often a lookup proved that
+    nothing had arrived.
+    """
+
+    id: str
+    operation: Operation
+    signed: bool
+    sent: bool
+    call: Call | None = None
+    absent: int = 0
+    sent_at: int | None = None
+
+
+class Document(msgspec.Struct, frozen=True):
+    """The newest attempt of one part of one purpose."""
+
+    subject: Subject
+    purpose: DocumentPurpose
+    status: DocumentStatus
+    attempt: int = 1
+    resends: int = 0
+
+
+class Report(msgspec.Struct, frozen=True):
+    """`remote`: status the station gives; None until it has been asked."""
+
+    subject: Subject
+    kind: str
+    status: str
+
+
+class StationOrder(msgspec.Struct, frozen=True):
+    """The newest attempt at the station; times are ms UTC."""
+
+    subject: Subject
+    attempt: int
+    remote: RemoteOrder | None = None
+    remote_since: int | None = None
+    buffers: tuple[Buffer, ...] = ()
+    fetches: tuple[Call, ...] = ()
+    closing: Subject | None = None
+    collected_at: int | None = None
+    seen_at: int | None = None
+
+
+class OrderView(msgspec.Struct, frozen=True):
+    """`applied`: every stored, well-formed code of the order has left `STORED`."""
+
+    id: str
+    status: OrderStatus
+    profile: Profile
+    hold: Hold | None = None
+    documents: tuple[Document, ...] = ()
+    reports: tuple[Report, ...] = ()
+    station: StationOrder | None = None
+    plan: PostprocessPlan = PostprocessPlan()
+    reports_as_specified: bool = True
+    automatic_signer: bool = False
+    introduce: bool = False
+    applied: bool = False
+    codes_seen_at: int | None = None
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """Settings the law depends on; durations in ms."""
+
+    self_close_ms: int = 0
+    created_limit_ms: int = 600_000
+    code_refresh_ms: int = 30_000
+    suz_poll_ms: int = 30_000
