@@ -12,6 +12,7 @@ from app.domain.decision import FollowUp
 
 SCHEMA = 1
 META_KEY = b"\x00meta"
+EPOCH_KEY = b"\x00epoch"
 CERTIFICATE = b"c"
 ORDER = b"o"
 
@@ -49,6 +50,7 @@ class MetaRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     owner: str
     watermark: int
     commit: int
+    ledger: str = ""  # check value of the code pepper: another one means other certificates
 
 
 class NotificationRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):

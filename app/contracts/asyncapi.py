@@ -1,0 +1,92 @@
+"""The AsyncAPI 3 document of the public topics, and the files of all contracts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from app.contracts.messages import PUBLISHED_DATA
+from app.contracts.schemas import envelope_schemas, json_schemas
+from app.contracts.topics import BI, ORDER_STATE, manifest
+
+VERSION = "1.0.0"
+TRACE = {"traceparent": {"type": "string", "description": "W3C Trace Context"}}
+ABOUT = (
+    "Delivery is at least once and ordered per key; readers drop the `id` they have seen. "
+    "Money is in minor units of `currency`. New fields may appear, known ones keep their meaning."
+)
+
+
+def asyncapi() -> dict[str, Any]:
+    roots, parts = envelope_schemas("#/components/schemas/{name}")
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Gift certificates", "version": VERSION, "description": ABOUT},
+        "defaultContentType": "application/json",
+        "channels": {topic: _channel(topic) for topic in PUBLISHED_DATA},
+        "operations": {f"publish{topic}": _operation(topic) for topic in PUBLISHED_DATA},
+        "components": {
+            "messages": {topic: _message(topic, root) for topic, root in roots.items()},
+            "schemas": parts,
+        },
+    }
+
+
+def write_contracts(folder: Path) -> list[Path]:
+    """Writes `asyncapi.json` and one `<topic>.schema.json` per topic; returns the files."""
+    documents = {f"{topic}.schema.json": schema for topic, schema in json_schemas().items()}
+    documents["asyncapi.json"] = asyncapi()
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, document in documents.items():
+        path = folder / name
+        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        written.append(path)
+    return written
+
+
+def _channel(topic: str) -> dict[str, Any]:
+    return {
+        "address": topic,
+        "messages": {topic: {"$ref": f"#/components/messages/{topic}"}},
+        "bindings": {
+            "kafka": {"topicConfiguration": _configuration(topic), "bindingVersion": "0.5.0"}
+        },
+    }
+
+
+def _configuration(topic: str) -> dict[str, Any]:
+    config = next(known.config for known in manifest(1, 1) if known.name == topic)
+    kept = {"cleanup.policy": [config["cleanup.policy"]]}
+    if "retention.ms" not in config:
+        return kept
+    return {**kept, "retention.ms": int(config["retention.ms"])}
+
+
+def _operation(topic: str) -> dict[str, Any]:
+    return {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{topic}"},
+        "messages": [{"$ref": f"#/channels/{topic}/messages/{topic}"}],
+    }
+
+
+def _message(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": topic,
+        "summary": PUBLISHED_DATA[topic].__doc__,
+        "contentType": "application/json",
+        "headers": {"type": "object", "properties": TRACE},
+        "payload": payload,
+        "bindings": {
+            "kafka": {
+                "key": {"type": "string", "description": _key(topic)},
+                "bindingVersion": "0.5.0",
+            }
+        },
+    }
+
+
+def _key(topic: str) -> str:
+    if topic == BI:
+        return "certificateId; batchId for rows without one; orderId for order lines"
+    return "orderId" if topic == ORDER_STATE else "certificateId"

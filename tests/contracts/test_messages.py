@@ -1,0 +1,131 @@
+"""Published messages: the golden samples, their schemas, and that these only ever grow."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+
+from app.contracts.asyncapi import asyncapi, write_contracts
+from app.contracts.messages import PUBLISHED_DATA, Envelope
+from app.contracts.schemas import json_schemas
+
+HERE = Path(__file__).parent
+TOPICS = sorted(PUBLISHED_DATA)
+Schema = dict[str, Any]
+
+
+def sample(topic: str) -> bytes:
+    return (HERE / "samples" / f"{topic}.json").read_bytes().strip()
+
+
+def accepted(topic: str) -> Schema:
+    schema: Schema = json.loads((HERE / "accepted" / f"{topic}.schema.json").read_text())
+    return schema
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_the_golden_sample_is_read_and_written_byte_for_byte(topic: str) -> None:
+    data = PUBLISHED_DATA[topic]
+    message = msgspec.json.decode(sample(topic), type=Envelope[data])  # type: ignore[valid-type]
+    assert msgspec.json.encode(message) == sample(topic)
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_the_golden_sample_fits_its_schema(topic: str) -> None:
+    jsonschema.validate(json.loads(sample(topic)), json_schemas()[topic])
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_message_of_another_topic_does_not_fit(topic: str) -> None:
+    other = TOPICS[TOPICS.index(topic) - 1]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(json.loads(sample(other)), json_schemas()[topic])
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_the_contract_only_grew_since_it_was_accepted(topic: str) -> None:
+    assert breaks(accepted(topic), json_schemas()[topic]) == []
+
+
+def _remove(schema: Schema) -> None:
+    del schema["$defs"]["Delta"]["properties"]["held"]
+
+
+def _retype(schema: Schema) -> None:
+    schema["$defs"]["Delta"]["properties"]["held"]["type"] = "string"
+
+
+def _make_optional(schema: Schema) -> None:
+    schema["$defs"]["Delta"]["required"].remove("held")
+
+
+def _grow(schema: Schema) -> None:
+    schema["$defs"]["Delta"]["properties"]["captured"] = {"type": "integer"}
+
+
+@pytest.mark.parametrize(
+    ("change", "broken"), [(_remove, 1), (_retype, 1), (_make_optional, 1), (_grow, 0)]
+)
+def test_a_breaking_change_would_be_noticed(change: Callable[[Schema], None], broken: int) -> None:
+    old = json_schemas()["GiftCertificateTransaction"]
+    new = copy.deepcopy(old)
+    change(new)
+    assert len(breaks(old, new)) == broken
+
+
+def test_every_topic_of_the_asyncapi_document_has_message_and_operation(tmp_path: Path) -> None:
+    document = asyncapi()
+    assert sorted(document["channels"]) == TOPICS
+    assert {entry["channel"]["$ref"] for entry in document["operations"].values()} == {
+        f"#/channels/{topic}" for topic in TOPICS
+    }
+    for ref in references(document):
+        target: Any = document
+        for step in ref.removeprefix("#/").split("/"):
+            target = target[step]
+    assert {path.name for path in write_contracts(tmp_path)} == {
+        "asyncapi.json",
+        *(f"{topic}.schema.json" for topic in TOPICS),
+    }
+
+
+def references(node: Any) -> list[str]:
+    if isinstance(node, list):
+        return [ref for item in node for ref in references(item)]
+    if not isinstance(node, dict):
+        return []
+    own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+    return own + [ref for item in node.values() for ref in references(item)]
+
+
+def breaks(old: Schema, new: Schema) -> list[str]:
+    """What a reader of `old` would miss in `new`; new parts, fields and enum values are fine."""
+    parts = {name: (part, new["$defs"].get(name, {})) for name, part in old["$defs"].items()}
+    found = [fault for name, pair in parts.items() for fault in _object_breaks(name, *pair)]
+    return _object_breaks("envelope", old, new) + found
+
+
+def _object_breaks(name: str, old: Schema, new: Schema) -> list[str]:
+    lost = [
+        f"{name}.{field} is no longer certain"
+        for field in old.get("required", ())
+        if field not in new.get("required", ()) and field in new.get("properties", {})
+    ]
+    fields = old.get("properties", {}).items()
+    known = new.get("properties", {})
+    return lost + [
+        f"{name}.{field} changed" for field, was in fields if _differs(was, known.get(field))
+    ]
+
+
+def _differs(was: Schema, now: Schema | None) -> bool:
+    if now is None:
+        return True
+    if "enum" in was:
+        return not set(was["enum"]) <= set(now.get("enum", ()))
+    return was != now
