@@ -19,7 +19,7 @@ from app.tether import end, spawn
 JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 LOGGING = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 START_TIMEOUT_S = 60
-STOP_PATIENCE_S = 5
+STOP_PATIENCE_S = 4
 PORT_ATTEMPTS = 5
 
 SETTINGS = {

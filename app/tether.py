@@ -50,8 +50,17 @@ def spawn(
 
 def end(process: subprocess.Popen[bytes], *, stop_signal: int, patience_s: float) -> int:
     """Asks the child to stop, kills it when it does not; returns its exit code."""
+    ask(process, stop_signal)
+    return reap(process, patience_s)
+
+
+def ask(process: subprocess.Popen[bytes], stop_signal: int) -> None:
     if process.poll() is None:
         process.send_signal(stop_signal)
+
+
+def reap(process: subprocess.Popen[bytes], patience_s: float) -> int:
+    """Its exit code; kills a child that has not ended within the patience."""
     try:
         return process.wait(patience_s)
     except subprocess.TimeoutExpired:

@@ -1,30 +1,51 @@
 """The machine that `up` starts: it keeps its data, comes back after kills and leaves nothing."""
 
-from contextlib import closing
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg2
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from app.contracts.topics import Topic
 from app.embedded_kafka import KafkaBroker
 from app.embedded_postgres import PostgresServer
+from app.supervisor import only_one
+from app.topics_admin import ensure_topics
+
+UP = """
+import sys
+from pathlib import Path
+from app.supervisor import up
+sys.exit(up(workers=1, data=Path(sys.argv[1])))
+"""
+
+
+async def first_record(address: str) -> bytes | None:
+    consumer = AIOKafkaConsumer("kept", bootstrap_servers=address, auto_offset_reset="earliest")
+    async with consumer:
+        value: bytes | None = (await consumer.getone()).value
+        return value
 
 
 async def test_a_killed_broker_keeps_its_records_and_its_port(broker: KafkaBroker) -> None:
     address = broker.bootstrap
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
-    await admin.start()
-    await admin.create_topics([NewTopic("kept", 1, 1)])
-    await admin.close()
+    await ensure_topics(address, [Topic("kept", 1, {})])
     async with AIOKafkaProducer(bootstrap_servers=address, acks="all") as producer:
         await producer.send_and_wait("kept", b"before the kill")
     broker.kill()
     assert broker.start() == address
-    async with AIOKafkaConsumer(
-        "kept", bootstrap_servers=address, auto_offset_reset="earliest"
-    ) as consumer:
-        assert (await consumer.getone()).value == b"before the kill"
+    assert await first_record(address) == b"before the kill"
+    broker.stop()
+    successor = KafkaBroker(broker.data)
+    try:
+        assert await first_record(successor.start()) == b"before the kill"
+    finally:
+        successor.stop()
 
 
 def test_a_second_start_of_the_database_continues_its_data(tmp_path: Path) -> None:
@@ -44,3 +65,49 @@ def test_every_test_gets_an_empty_database(postgres: str) -> None:
     with closing(psycopg2.connect(postgres)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
         assert cursor.fetchone() == (0,)
+
+
+@contextmanager
+def running_up(data: Path) -> Iterator[subprocess.Popen[str]]:
+    """`up` on that data, once its workers were started for the first time."""
+    command = (sys.executable, "-c", UP, str(data))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        try:
+            assert parent.stdout is not None
+            started = any("services:" in line for line in iter(parent.stdout.readline, ""))
+            assert started, "up ended before it started its workers"
+            yield parent
+        finally:
+            parent.kill()
+
+
+def family(parent: subprocess.Popen[str]) -> list[psutil.Process]:
+    children = psutil.Process(parent.pid).children(recursive=True)
+    names = {child.name() for child in children}
+    assert {"java", "postgres"} <= names
+    return children
+
+
+def left_after(parent: subprocess.Popen[str], stop_signal: int) -> list[psutil.Process]:
+    """Who of the family is still there when ten seconds have passed since the signal."""
+    members = [*family(parent), psutil.Process(parent.pid)]
+    parent.send_signal(stop_signal)
+    return psutil.wait_procs(members, timeout=10)[1]
+
+
+def test_nothing_outlives_up(tmp_path: Path) -> None:
+    with running_up(tmp_path) as parent:
+        assert left_after(parent, signal.SIGKILL) == []
+    secrets = (tmp_path / "secrets.json").read_bytes()
+    with running_up(tmp_path) as parent:
+        assert left_after(parent, signal.SIGTERM) == []
+        assert parent.wait() == 0
+    assert (tmp_path / "secrets.json").read_bytes() == secrets
+
+
+def test_a_second_up_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    with only_one(tmp_path):
+        command = (sys.executable, "-c", UP, str(tmp_path))
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "another `up` already runs on" in done.stdout

@@ -1,0 +1,44 @@
+"""The processes that `up` keeps running beside the broker and the database."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from app.free_port import free_port, usable_port
+from app.processes import ProcessSpec
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PYTHON = (sys.executable, "-m")
+
+
+def fleet(*, workers: int, data: Path) -> list[ProcessSpec]:
+    """N ledger workers behind one public port and one services worker, each with its own health."""
+    public, services = usable_port(8080), usable_port(8081)
+    shared = {
+        "GIFTMARK_DATA_DIR": str(data / "workers"),
+        "GIFTMARK_PUBLIC_PORT": str(public),
+        "GIFTMARK_PUBLIC_URL": f"http://127.0.0.1:{public}",
+        "GIFTMARK_SERVICES_PORT": str(services),
+    }
+    ledger = [
+        worker(f"ledger-{number}", role="ledger", env=shared, port=public)
+        for number in range(1, workers + 1)
+    ]
+    return [*ledger, worker("services", role="services", env=shared, port=services)]
+
+
+def worker(name: str, *, role: str, env: Mapping[str, str], port: int) -> ProcessSpec:
+    internal = free_port()
+    return ProcessSpec(
+        name=name,
+        command=(*PYTHON, "app", "worker", "--role", role),
+        env={**env, "GIFTMARK_WORKER_NAME": name, "GIFTMARK_INTERNAL_PORT": str(internal)},
+        cwd=CHECKOUT,
+        address=f"http://127.0.0.1:{port}",
+        health=f"http://127.0.0.1:{internal}/health/ready",
+    )
+
+
+def demo() -> ProcessSpec:
+    """What `up --once` runs to its end."""
+    return ProcessSpec("demo", (*PYTHON, "app", "demo"), cwd=CHECKOUT)
