@@ -119,7 +119,11 @@ class RequestRefund(Command, frozen=True):
 
 
 class RefundUpdate(Command, frozen=True):
-    """`kind`: RefundInitiated, RefundSettled, RefundFailed or AlternateDetailsRequired."""
+    """`kind`: RefundInitiated, RefundSettled, RefundFailed or AlternateDetailsRequired.
+
+    `refund_request_id` is empty if the message named only an order line: then the open
+    request is meant, else the last one.
+    """
 
     refund_request_id: str
     attempt: int | None
@@ -267,7 +271,10 @@ class ApplyPayment(Command, frozen=True):
 
 
 class LineReport(Command, frozen=True):
-    """`what`: allocate, release, activate, block or unblock; `code` None means ok."""
+    """`what`: allocate, release, activate, block or unblock; `code` None means ok.
+
+    `reason`: that of a block; `valid_until`: the certificate's term after an activation.
+    """
 
     order_line_id: str
     attempt: int
@@ -275,6 +282,8 @@ class LineReport(Command, frozen=True):
     certificate_id: str
     code: str | None
     blocks: tuple[str, ...] = ()
+    reason: str | None = None
+    valid_until: int | None = None
 
 
 class RefundNotice(Command, frozen=True):

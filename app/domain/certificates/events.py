@@ -132,15 +132,19 @@ class LineChanged(
     order_line_id: str
     status: str
     code: str | None = None
+    audit: Audit | None = None
 
 
 class Noted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="event", tag="o"):
-    """An order changed otherwise, or raised an alert: name and plain figures for metrics."""
+    """Something about an order for people and metrics; `ORDER_STATE_CHANGED`: publish it."""
 
     at: int
     name: str
     order_line_id: str | None = None
+    audit: Audit | None = None
+    reason: str | None = None
 
 
+ORDER_STATE_CHANGED = "OrderStateChanged"
 CertificateEvent = Moved | Declined | BatchRow | RefundAsked | NotificationAsked | DeadLettered
 OrderEvent = LineChanged | Noted | NotificationAsked | DeadLettered | Declined
