@@ -235,12 +235,12 @@ class BatchConsumer(driver.Consumer):
             return False
         return True
 
-    async def committed_metadata(self, tp: TP) -> str:
-        """The text committed with this partition's position, empty if there is none."""
+    async def committed(self, tp: TP) -> OffsetAndMetadata | None:
+        """The position and text committed last by anybody, None if there is none."""
         coordinator = self._thread._ensure_consumer()._coordinator  # noqa: SLF001
         wire = TopicPartition(*tp)
         found = await self._thread.call_thread(coordinator.fetch_committed_offsets, [wire])
-        return str(found[wire].metadata) if wire in found else ""
+        return found.get(wire)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         if not self.app.should_stop and self.assignment():

@@ -21,3 +21,7 @@ class DeadlineOver(OwnerUnavailable):
 
 class OutcomeUnknown(LedgerError):
     pass
+
+
+class CommandsLost(Exception):
+    """Retention ate commands that were never decided: the partition stops and says so."""

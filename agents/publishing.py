@@ -1,0 +1,145 @@
+"""Publishing: the journal's records become public events, commands, notifications."""
+
+import msgspec
+import structlog
+from aiokafka import ConsumerRecord, OffsetAndMetadata, TopicPartition
+
+from agents.handling import TryAgain
+from app.certificates.emission import Output
+from app.certificates.publishing import Publisher
+from app.contracts import wire
+from app.contracts.topics import COMMANDS
+from app.metrics import FLOW
+from app.transport import Batch
+from tables.journal import BrokerLink, FencedWriter, Record
+from tables.outlet import send_fenced
+from tables.partitioning import partition_of
+
+STOPPED_S = 60.0
+log = structlog.get_logger("publishing")
+
+
+class Mark(msgspec.Struct):
+    """What was published up to a position: committed beside it as text.
+
+    `commit`: number of the last commit seen whole, 0 = none; the next must follow it, else
+    compaction ate unpublished records.
+    """
+
+    epoch: int = 0
+    commit: int = 0
+
+    @classmethod
+    def of(cls, text: str) -> "Mark":
+        parts = text.split(":")
+        return cls(*map(int, parts)) if len(parts) == 2 else cls()
+
+    def __str__(self) -> str:
+        return f"{self.epoch}:{self.commit}"
+
+
+class UnpublishedHole(TryAgain):
+    """Compaction removed records before they were published: somebody has to decide."""
+
+
+class Publishing:
+    """One fenced writer per journal partition; opened when the group hands the partition over."""
+
+    def __init__(
+        self, link: BrokerLink, publisher: Publisher, *, app_name: str, partitions: int
+    ) -> None:
+        self._link = link
+        self._publisher = publisher
+        self._app_name = app_name
+        self._partitions = partitions
+        self._lanes: dict[int, tuple[int, FencedWriter, Mark]] = {}
+        self._done: dict[int, tuple[int, str]] = {}
+
+    async def handle(self, batch: Batch) -> None:
+        partition = batch.tp.partition
+        writer, mark = await self._lane(batch)
+        try:
+            targets = self._targets(batch.records, mark, partition)
+            await send_fenced(writer, targets)
+        except BaseException:
+            self._lanes.pop(partition, None)
+            raise
+        self._done[partition] = (batch.upto, str(mark))
+        batch.done(str(mark))
+        for tp, records in targets.items():
+            FLOW.published.labels(tp.topic).inc(len(records))
+
+    async def _lane(self, batch: Batch) -> tuple[FencedWriter, Mark]:
+        """Proves membership before it takes the epoch: a cut-off publisher stays out."""
+        partition = batch.tp.partition
+        lane = self._lanes.get(partition)
+        if lane is not None and lane[0] == batch.life:
+            return lane[1], lane[2]
+        text = await self._mark_before(batch)
+        start = OffsetAndMetadata(batch.follows, text)
+        if not await batch.consumer.commit_positions({batch.tp: start}):
+            raise TryAgain("the group did not take our position")
+        writer = FencedWriter(self._link, f"{self._app_name}-publishing-{partition}")
+        await writer.open()
+        mark = Mark.of(text)
+        self._lanes[partition] = (batch.life, writer, mark)
+        return writer, mark
+
+    async def _mark_before(self, batch: Batch) -> str:
+        """The mark at this batch's start, as far as anybody remembers it."""
+        upto, text = self._done.get(batch.tp.partition, (-1, ""))
+        if upto == batch.follows:
+            return text
+        committed = await batch.consumer.committed(batch.tp)
+        if committed is None or committed.offset != batch.follows:
+            return ""
+        return str(committed.metadata)
+
+    def _targets(
+        self, records: list[ConsumerRecord], mark: Mark, partition: int
+    ) -> dict[TopicPartition, list[Record]]:
+        targets: dict[TopicPartition, list[Record]] = {}
+        for record in records:
+            for output in self._outputs(record, mark, partition):
+                tp = TopicPartition(output.topic, self._target(output, partition))
+                targets.setdefault(tp, []).append((output.key, output.value, output.headers))
+        return targets
+
+    def _outputs(self, record: ConsumerRecord, mark: Mark, partition: int) -> list[Output]:
+        """Nothing for meta records and stale ones; advances the mark."""
+        if record.key is None or record.value is None:
+            return []
+        try:
+            if record.key in (wire.META_KEY, wire.EPOCH_KEY):
+                _advance(mark, record, partition)
+                return []
+            journal = wire.decode_journal(record.value)
+        except wire.NewerSchema as newer:
+            raise TryAgain(str(newer), after_s=STOPPED_S) from None
+        except msgspec.DecodeError:
+            log.warning("foreign journal record ignored", offset=record.offset)
+            return []
+        if journal.epoch < mark.epoch:
+            return []
+        mark.epoch = journal.epoch
+        return self._publisher.outputs(record.key, journal, record.timestamp)
+
+    def _target(self, output: Output, partition: int) -> int:
+        if output.partition is not None:
+            return output.partition
+        if output.topic == COMMANDS:
+            return partition_of(output.key.decode(), self._partitions)
+        return partition
+
+
+def _advance(mark: Mark, record: ConsumerRecord, partition: int) -> None:
+    meta = wire.decode_meta(record.value)
+    if meta.epoch < mark.epoch:
+        return
+    mark.epoch = meta.epoch
+    if record.key == wire.EPOCH_KEY:
+        return
+    if mark.commit and meta.commit > mark.commit + 1:
+        FLOW.publishing_stopped.labels(str(partition)).set(1)
+        raise UnpublishedHole("compaction ate unpublished records", after_s=STOPPED_S)
+    mark.commit = meta.commit

@@ -1,0 +1,72 @@
+"""Metrics of the ledger and its transport, in seconds and base units, with bounded labels."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class LedgerMetrics:
+    """One per process; partitions are a bounded label (their number never changes)."""
+
+    def __init__(self) -> None:
+        self.commit_seconds = Histogram(
+            "giftmark_ledger_commit_seconds",
+            "Append of one commit until acknowledged",
+            buckets=_FAST,
+        )
+        self.commits = Counter("giftmark_ledger_commits", "Commits acknowledged")
+        self.commands = Counter("giftmark_ledger_commands", "Commands and requests decided")
+        self.replays_skipped = Counter(
+            "giftmark_ledger_replays_skipped", "Commands below the watermark, read again"
+        )
+        self.repaired = Counter(
+            "giftmark_ledger_repaired_entities", "Entities appended again after a stale record"
+        )
+        self.fenced = Counter("giftmark_ledger_fenced", "Owners refused by the broker")
+        self.unknown = Counter("giftmark_ledger_outcome_unknown", "Appends without an answer")
+        self.opened = Counter("giftmark_ledger_opened", "Partitions opened")
+        self.owned = Gauge("giftmark_ledger_owned_partitions", "Partitions assigned here")
+        self.open = Gauge("giftmark_ledger_open_partitions", "Partitions that serve")
+        self.restore_left = Gauge(
+            "giftmark_ledger_restore_records_left", "Journal records still to replay", ["partition"]
+        )
+        self.standby_lag = Gauge(
+            "giftmark_ledger_standby_lag_records", "Journal records a standby lacks", ["partition"]
+        )
+        self.watermark_lag = Gauge(
+            "giftmark_ledger_watermark_lag_records", "Commands not yet decided", ["partition"]
+        )
+        self.due_backlog_seconds = Gauge(
+            "giftmark_ledger_due_backlog_seconds", "Age of the oldest due work", ["partition"]
+        )
+
+
+class FlowMetrics:
+    """Agents: batches, records, dead letters, gaps."""
+
+    def __init__(self) -> None:
+        self.records = Counter("giftmark_agent_records", "Records handled", ["topic"])
+        self.batch_seconds = Histogram(
+            "giftmark_agent_batch_seconds", "Handling of one batch", ["topic"], buckets=_FAST
+        )
+        self.dead_letters = Counter(
+            "giftmark_dead_letters", "Records written to a dead-letter topic", ["topic", "code"]
+        )
+        self.ignored = Counter(
+            "giftmark_messages_ignored",
+            "Company-wide messages that are not ours",
+            ["topic", "reason"],
+        )
+        self.gaps = Counter("giftmark_transport_gaps_reread", "Batches lost and read again")
+        self.published = Counter("giftmark_published_records", "Records published", ["topic"])
+        self.publish_lag = Gauge(
+            "giftmark_publishing_lag_records", "Journal records not yet published", ["partition"]
+        )
+        self.publishing_stopped = Gauge(
+            "giftmark_publishing_stopped", "1: compaction ate unpublished records", ["partition"]
+        )
+        self.alerts = Counter("giftmark_order_alerts", "Events that an operator must see", ["name"])
+
+
+LEDGER = LedgerMetrics()
+FLOW = FlowMetrics()

@@ -1,0 +1,204 @@
+"""One commit in the making: decisions over entities, and the journal batch they become."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import structlog
+from aiokafka import ConsumerRecord
+
+from app.contracts import wire
+from app.domain.decision import Context, Entity, Reply
+from app.domain.policy import Policy
+from tables.entities import Entities, Held, Registry, Touched
+from tables.journal import Record
+from tables.store import Changes
+
+SOFT_BYTES = 900 << 10
+HARD_BYTES = 7 << 20
+ENTITY_BYTES = 1 << 20
+_GUESS = 512
+log = structlog.get_logger("partition")
+
+
+class EntityTooLarge(Exception):
+    """A record would exceed 1 MB; the state stays as it was."""
+
+
+class Request:
+    """An HTTP command that waits for its answer; `deadline` in loop time."""
+
+    __slots__ = ("command", "deadline", "future", "id", "key", "now", "taken")
+
+    def __init__(
+        self, key: str, command: msgspec.Struct, *, command_id: str, now: int, deadline: float
+    ) -> None:
+        self.key = key
+        self.command = command
+        self.id = command_id
+        self.now = now
+        self.deadline = deadline
+        self.taken = False
+        self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    record: ConsumerRecord
+    stage: str
+    code: str
+    message: str
+
+
+class Draft:
+    """Decisions of one commit; nothing outside it changes until the commit is acknowledged."""
+
+    def __init__(self, entities: Entities, registry: Registry, policy: Policy) -> None:
+        self._entities = entities
+        self._registry = registry
+        self._policy = policy
+        self._touched: dict[bytes, Touched] = {}
+        self.bytes = 0
+        self.commands = 0
+        self.last: ConsumerRecord | None = None
+        self.answers: list[tuple[Request, Reply | Exception]] = []
+        self.dead: list[DeadLetter] = []
+        self.stale_hints: list[tuple[int, bytes]] = []
+
+    @property
+    def full(self) -> bool:
+        return self.bytes > SOFT_BYTES
+
+    @property
+    def empty(self) -> bool:
+        return not (self._touched or self.answers or self.dead or self.stale_hints)
+
+    def answer(self, request: Request, now: int) -> None:
+        """Decides a request; what its decision raises is the caller's answer, not ours."""
+        request.taken = True
+        entity, _ = self._registry.by_command[type(request.command).__name__]
+        context = Context(request.key, request.id, now, self._policy)
+        try:
+            reply = self._decide(entity, request.command, context)
+        except Exception as error:
+            log.exception("decision raised", command=type(request.command).__name__)
+            self.answers.append((request, error))
+            return
+        assert reply is not None, "every request is answered"
+        self.answers.append((request, reply))
+
+    def take(self, record: ConsumerRecord, bound: Any) -> None:
+        """Decides a command from the topic; poison is noted for the dead letters.
+
+        Raises NewerSchema: then nothing of this record was taken.
+        """
+        stage = "DECODE"
+        try:
+            command_record = wire.decode_command(record.value or b"")
+            entity, decoder = self._registry.by_command[command_record.kind]
+            command = decoder.decode(command_record.fields)
+            stage = "DECIDE"
+            now = bound(command_record.now)
+            context = Context(command_record.key, command_record.id, now, self._policy)
+            self._decide(entity, command, context)
+        except wire.NewerSchema:
+            raise
+        except Exception as error:  # noqa: BLE001 - poison must not stop the partition
+            code = type(error).__name__
+            log.warning("command is poison", stage=stage, code=code, offset=record.offset)
+            self.dead.append(DeadLetter(record, stage, code, f"{stage.lower()} failed: {code}"))
+        self.commands += 1
+        self.bytes += len(record.value or b"") + _GUESS
+        self.last = record
+
+    def due(self, at: int, key: bytes, now: int) -> None:
+        """Does an entity's due work; a hint that no longer holds is dropped."""
+        entity = self._registry.by_prefix[key[:1]]
+        touched = self._touch(key, entity)
+        if touched.state is not None:
+            due_at = entity.next_due(touched.state)
+            if due_at is not None and due_at <= now:
+                self._decide(
+                    entity, entity.due, Context(key[1:].decode(), "due", now, self._policy)
+                )
+        if touched.before.next_due != at:
+            self.stale_hints.append((at, key))
+
+    def reappend(self, key: bytes) -> None:
+        """Writes an entity once more, as it is."""
+        touched = self._touch(key, self._registry.by_prefix[key[:1]])
+        touched.changed = True
+
+    def _decide(self, entity: Entity, command: Any, context: Context) -> Reply | None:
+        touched = self._touch(entity.prefix + context.key.encode(), entity)
+        decision = entity.decide(touched.state, command, context)
+        if decision.state is not touched.state or decision.events or decision.follow_ups:
+            touched.state = decision.state
+            touched.events.extend(decision.events)
+            touched.follow_ups.extend(decision.follow_ups)
+            touched.changed = True
+        return decision.reply
+
+    def _touch(self, key: bytes, entity: Entity) -> Touched:
+        touched = self._touched.get(key)
+        if touched is None:
+            held = self._entities.load(key, entity)
+            touched = Touched(entity, held, held.state, [], [])
+            self._touched[key] = touched
+            self.bytes += held.size + _GUESS
+        return touched
+
+    def encode(self, epoch: int) -> "Encoded":
+        """Raises EntityTooLarge when one record or the whole batch has no room."""
+        encoded = Encoded()
+        total = 0
+        for key, touched in self._touched.items():
+            if not touched.changed:
+                continue
+            held, value = _encode(touched, epoch)
+            total += len(value)
+            if len(value) > ENTITY_BYTES or total > HARD_BYTES:
+                raise EntityTooLarge
+            encoded.records.append((key, value, ()))
+            encoded.held.append((key, held))
+            encoded.changes.put(key, value)
+            encoded.changes.due(key, old=touched.before.next_due, new=held.next_due)
+            if held.next_due is not None:
+                encoded.dues.append(held.next_due)
+        for at, key in self.stale_hints:
+            encoded.changes.due(key, old=at, new=None)
+        return encoded
+
+
+class Encoded:
+    """What the journal gets (without the meta record) and what the store gets after it."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.held: list[tuple[bytes, Held]] = []
+        self.changes = Changes()
+        self.dues: list[int] = []
+
+
+def _encode(touched: Touched, epoch: int) -> tuple[Held, bytes]:
+    state = touched.state
+    again = state is touched.before.state and not touched.events and not touched.follow_ups
+    sequence = touched.before.sequence + (0 if again else 1)
+    due = None if state is None else touched.entity.next_due(state)
+    value = wire.encode(
+        wire.JournalRecord(
+            wire.SCHEMA,
+            epoch,
+            sequence,
+            state,
+            _events(touched.events),
+            tuple(touched.follow_ups),
+            None,
+            due,
+        )
+    )
+    return Held(state, sequence, len(value), due), value
+
+
+def _events(events: Sequence[Any]) -> Any:
+    return list(events)

@@ -1,0 +1,307 @@
+"""The sequencer of one owned partition.
+
+Theory of operation. A partition of `certificate-commands` has one owner in the group, and
+the owner is the only one whose appends the broker accepts on the same partition of the
+journal (producer epoch, see `tables/opening.py`). The sequencer takes what waits – HTTP
+requests, commands of the topic, due work – and decides it one after the other, each seeing
+the effects of those before it. All of it becomes one record batch: one record per touched
+entity and, last, the meta record with the watermark, the next input position. The batch is
+appended and acknowledged before anything else happens; then the local store is written;
+then requests are answered and the input batch is marked done.
+
+So the journal alone says what is true. If the append fails or lands at an unexpected
+offset, nobody is told anything but "unknown", the partition closes, and opening it again
+settles what happened. A commit that answers anybody appends at least the meta record: an
+owner that was paused and replaced is refused by the broker before it can answer from old
+memory, reads included.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiokafka import ConsumerRecord
+
+from app.contracts import wire
+from app.contracts.topics import JOURNAL
+from app.domain.policy import Policy
+from app.metrics import LEDGER
+from app.transport import Batch
+from tables.draft import DeadLetter, Draft, Encoded, EntityTooLarge, Request
+from tables.entities import Entities, Registry
+from tables.errors import DeadlineOver, OutcomeUnknown, OwnerUnavailable
+from tables.journal import AppendRefused, AppendUnknown, Record
+from tables.opening import Opened
+from tables.store import STALE, Position
+
+MAX_COMMANDS = 1_000
+MAX_WAITING = 1_000
+MAX_DUE = 200
+IDLE_S = 0.5
+log = structlog.get_logger("partition")
+
+
+class Hole(Exception):
+    """An append landed elsewhere than expected: somebody else wrote to the journal."""
+
+
+class Partition:
+    """Serves until `close` or a failure; `run` returns or raises, the ledger reacts."""
+
+    def __init__(
+        self,
+        number: int,
+        opened: Opened,
+        *,
+        owner: str,
+        registry: Registry,
+        policy: Policy,
+        pepper_check: str,
+        bury: Callable[[list[DeadLetter]], Awaitable[None]],
+    ) -> None:
+        self.number = number
+        self.store = opened.store
+        self.clock = opened.clock
+        self._writer = opened.writer
+        self._owner = owner
+        self._registry = registry
+        self._policy = policy
+        self._pepper_check = pepper_check
+        self._bury = bury
+        self._entities = Entities(opened.store, registry)
+        self._requests: deque[Request] = deque()
+        self._batches: deque[Batch] = deque()
+        self._at = 0
+        self._careful = 0
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._first_due = opened.store.first_due()
+        self.renewal: Callable[[], Awaitable[None]] | None = None
+
+    @property
+    def watermark(self) -> int:
+        return self.store.position.watermark or 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._requests)
+
+    @property
+    def backlog_ms(self) -> int:
+        """How long the oldest due work has been waiting."""
+        return 0 if self._first_due is None else max(0, self.clock.wall_ms() - self._first_due)
+
+    def submit(self, batch: Batch) -> None:
+        self._batches.append(batch)
+        self._wake.set()
+
+    def request(self, request: Request) -> None:
+        """Raises OwnerUnavailable when 1 000 wait already or the partition is closing."""
+        if self._closing or len(self._requests) >= MAX_WAITING:
+            raise OwnerUnavailable(f"partition {self.number} takes no more requests")
+        self._requests.append(request)
+        self._wake.set()
+
+    def renew_by(self, renewal: Callable[[], Awaitable[None]]) -> None:
+        """Runs `renewal` between two commits."""
+        self.renewal = renewal
+        self._wake.set()
+
+    def close(self) -> None:
+        self._closing = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Ends without error after `close`; raises what broke the partition."""
+        try:
+            await self._repair()
+            while not self._closing:
+                if self.renewal is not None:
+                    renewal, self.renewal = self.renewal, None
+                    await renewal()
+                if not self._has_work():
+                    await self._wait()
+                    continue
+                await self._commit(*self._draft())
+        finally:
+            self._closing = True
+            for request in self._requests:
+                _fail(request, OwnerUnavailable(f"partition {self.number} closed"))
+            self._requests.clear()
+            self._batches.clear()
+
+    def _has_work(self) -> bool:
+        while self._batches and not self._follows(self._batches[0]):
+            self._batches.popleft()
+            self._at = 0
+        return bool(self._requests or self._batches or self._due_now())
+
+    def _follows(self, batch: Batch) -> bool:
+        if batch.follows > self.watermark and not batch.stale:
+            batch.consumer.rewind(batch.tp, self.watermark)
+        return not batch.stale
+
+    def _due_now(self) -> bool:
+        first = self._first_due
+        return first is not None and first <= self.clock.wall_ms() and not self.clock.skewed()
+
+    async def _wait(self) -> None:
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), IDLE_S)
+
+    def _draft(self) -> tuple[Draft, int, int]:
+        """The draft, the watermark after it, and how far into the first batch it went."""
+        draft = Draft(self._entities, self._registry, self._policy)
+        limit = 1 if self._careful else MAX_COMMANDS
+        self._take_requests(draft, limit)
+        watermark, at = self._take_commands(draft, limit - len(draft.answers))
+        if self._due_now() and not self._careful and not draft.full:
+            now = self.clock.bounded(self.clock.wall_ms())
+            for due_at, key in self.store.due(now, MAX_DUE):
+                draft.due(due_at, key, now)
+        return draft, watermark, at
+
+    def _take_requests(self, draft: Draft, limit: int) -> None:
+        now = asyncio.get_running_loop().time()
+        for request in list(self._requests)[:limit]:
+            if draft.full:
+                return
+            if request.future.done():
+                continue
+            if request.deadline <= now:
+                _fail(request, DeadlineOver("not decided before its deadline"))
+                continue
+            draft.answer(request, self.clock.bounded(request.now))
+
+    def _take_commands(self, draft: Draft, limit: int) -> tuple[int, int]:
+        watermark, at = self.watermark, self._at
+        if not self._batches or limit <= 0:
+            return watermark, at
+        batch = self._batches[0]
+        for record in batch.records[at:]:
+            if draft.commands >= limit or draft.full:
+                return max(watermark, record.offset), at
+            if record.offset < watermark:
+                LEDGER.replays_skipped.inc()
+            elif not self._taken(draft, record):
+                return max(watermark, record.offset), at
+            at += 1
+        return max(watermark, batch.upto), at
+
+    def _taken(self, draft: Draft, record: ConsumerRecord) -> bool:
+        """False: a newer worker wrote it; what was decided before it is committed first."""
+        try:
+            draft.take(record, self.clock.bounded)
+        except wire.NewerSchema:
+            if draft.empty:
+                raise
+            return False
+        return True
+
+    async def _commit(self, draft: Draft, watermark: int, at: int) -> None:
+        encoded = self._encode(draft)
+        if encoded is None:
+            return
+        try:
+            if draft.dead:
+                await self._bury(draft.dead)
+            await self._append(draft, encoded, watermark)
+        except AppendRefused as refused:
+            self._fail_answers(draft, OwnerUnavailable(f"append refused: {refused}"))
+            raise
+        except (AppendUnknown, Hole, asyncio.CancelledError) as unknown:
+            self._fail_answers(draft, OutcomeUnknown(f"append unknown: {type(unknown).__name__}"))
+            raise
+        self._advance(draft, encoded, at)
+
+    async def _append(self, draft: Draft, encoded: Encoded, watermark: int) -> None:
+        before = self.store.position
+        moved = watermark != self.watermark or before.watermark is None
+        if not (encoded.records or draft.answers or moved):
+            if draft.stale_hints:
+                self.store.apply(encoded.changes, before)
+            return
+        commit = before.commit + 1
+        epoch = self.store.position.epoch
+        meta = wire.MetaRecord(
+            wire.SCHEMA, epoch, self._owner, watermark, commit, self._pepper_check
+        )
+        records: list[Record] = [*encoded.records, (wire.META_KEY, wire.encode(meta), ())]
+        with LEDGER.commit_seconds.time():
+            appended = await self._writer.append(JOURNAL, self.number, records)
+        if appended.offset != before.next_offset:
+            raise Hole(f"expected offset {before.next_offset}, got {appended.offset}")
+        self.clock.seen(appended.time_ms)
+        end = appended.offset + len(records)
+        self.store.apply(encoded.changes, Position(before.ledger, end, epoch, watermark, commit))
+        LEDGER.commits.inc()
+        LEDGER.commands.inc(draft.commands + len(draft.answers))
+
+    def _advance(self, draft: Draft, encoded: Encoded, at: int) -> None:
+        """After the acknowledgement: memory, answers, input positions."""
+        for key, held in encoded.held:
+            self._entities.keep(key, held)
+        self._note_due(encoded.dues, worked=bool(draft.stale_hints) or self._due_now())
+        self._careful = max(0, self._careful - draft.commands - len(draft.answers))
+        for request, answer in draft.answers:
+            if isinstance(answer, Exception):
+                _fail(request, answer)
+            elif not request.future.done():
+                request.future.set_result(answer)
+        while self._requests and self._requests[0].future.done():
+            self._requests.popleft()
+        self._at = at
+        if self._batches and at >= len(self._batches[0].records):
+            self._batches.popleft().done()
+            self._at = 0
+
+    def _note_due(self, dues: list[int], *, worked: bool) -> None:
+        if worked:
+            self._first_due = self.store.first_due()
+        elif dues:
+            first = min(dues)
+            self._first_due = first if self._first_due is None else min(first, self._first_due)
+
+    def _encode(self, draft: Draft) -> Encoded | None:
+        """None: something does not fit, decide one at a time; alone, it is refused."""
+        epoch = self.store.position.epoch
+        with contextlib.suppress(EntityTooLarge):
+            return draft.encode(epoch)
+        if not self._careful:
+            self._careful = draft.commands + len(draft.answers) + 1
+            return None
+        refused = EntityTooLarge("its entity would exceed 1 MB")
+        for request, _ in draft.answers:
+            _fail(request, refused)
+        draft.answers = []
+        if draft.last is not None:
+            code = type(refused).__name__
+            draft.dead.append(DeadLetter(draft.last, "DECIDE", code, str(refused)))
+        return Draft(self._entities, self._registry, self._policy).encode(epoch)
+
+    async def _repair(self) -> None:
+        """Appends every key again that a stale record touched, before compaction prefers it."""
+        stale = self.store.stale_keys()
+        for start in range(0, len(stale), MAX_DUE):
+            draft = Draft(self._entities, self._registry, self._policy)
+            for key in stale[start : start + MAX_DUE]:
+                if key[:1] in self._registry.by_prefix:
+                    draft.reappend(key)
+            encoded = draft.encode(self.store.position.epoch)
+            for key in stale[start : start + MAX_DUE]:
+                encoded.changes.drop(STALE + key)
+            await self._append(draft, encoded, self.watermark)
+            LEDGER.repaired.inc(len(encoded.records))
+
+    @staticmethod
+    def _fail_answers(draft: Draft, cause: Exception) -> None:
+        for request, _ in draft.answers:
+            _fail(request, cause)
+
+
+def _fail(request: Request, cause: Exception) -> None:
+    if not request.future.done():
+        request.future.set_exception(cause)

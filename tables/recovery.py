@@ -1,0 +1,131 @@
+"""Replay: journal records into the local store, ignoring what fenced owners slipped in."""
+
+from collections.abc import Callable, Iterable
+from typing import Self
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from app.contracts import wire
+from app.contracts.topics import JOURNAL
+from tables.store import STALE, Changes, Position, Store, StoreForeign
+
+FETCH_BYTES = 16 << 20
+log = structlog.get_logger("recovery")
+
+
+class WrongPepper(Exception):
+    """The journal was written with another code pepper: its certificates are not ours."""
+
+
+class JournalReader:
+    """Reads one journal partition outside the group; made for a replay, closed after it."""
+
+    def __init__(self, bootstrap: str, partition: int) -> None:
+        self._tp = TopicPartition(JOURNAL, partition)
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_bytes=FETCH_BYTES,
+            max_partition_fetch_bytes=FETCH_BYTES,
+            fetch_max_wait_ms=100,
+            check_crcs=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        self._consumer.assign([self._tp])
+        await self._consumer.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+
+    async def end_offset(self) -> int:
+        return int((await self._consumer.end_offsets([self._tp]))[self._tp])
+
+    async def replay(
+        self, store: Store, until: int, *, pepper_check: str, progress: Callable[[int], None]
+    ) -> int:
+        """Brings the store to offset `until`; returns how many records it read.
+
+        Raises NewerSchema, WrongPepper, StoreForeign (the journal contradicts the store).
+        """
+        if store.position.next_offset >= until:
+            return 0
+        count = 0
+        self._consumer.seek(self._tp, store.position.next_offset)
+        while store.position.next_offset < until:
+            count += await self.step(store, pepper_check=pepper_check)
+            progress(until - store.position.next_offset)
+        return count
+
+    async def step(self, store: Store, *, pepper_check: str) -> int:
+        """One fetch into the store, one atomic write; may find nothing."""
+        found = await self._consumer.getmany(self._tp, timeout_ms=500)
+        records = found.get(self._tp, [])
+        position = await self._consumer.position(self._tp)
+        changes = Changes()
+        fold = Fold(changes, store.position, pepper_check)
+        fold.all(records)
+        if position != store.position.next_offset:
+            store.apply(changes, fold.position(int(position)))
+        return len(records)
+
+    def seek(self, offset: int) -> None:
+        self._consumer.seek(self._tp, offset)
+
+
+class Fold:
+    """One run of records into changes; `position` afterwards says what is covered."""
+
+    def __init__(self, changes: Changes, position: Position, pepper_check: str) -> None:
+        self._changes = changes
+        self._pepper_check = pepper_check
+        self._start = position
+        self._epoch = position.epoch
+        self._watermark = position.watermark
+        self._commit = position.commit
+
+    def position(self, next_offset: int) -> Position:
+        return Position(self._start.ledger, next_offset, self._epoch, self._watermark, self._commit)
+
+    def all(self, records: Iterable[ConsumerRecord]) -> None:
+        for record in records:
+            if record.key in (wire.META_KEY, wire.EPOCH_KEY):
+                self._meta(record)
+            elif record.key:
+                self._entity(record.key, record.value)
+
+    def _meta(self, record: ConsumerRecord) -> None:
+        try:
+            meta = wire.decode_meta(record.value)
+        except (msgspec.DecodeError, TypeError):
+            log.warning("foreign meta record ignored", offset=record.offset)
+            return
+        if meta.epoch < self._epoch:
+            return
+        if meta.ledger and meta.ledger != self._pepper_check:
+            raise WrongPepper("the code pepper is not the one this ledger was made with")
+        self._epoch = meta.epoch
+        if record.key == wire.META_KEY:
+            if meta.commit <= self._commit:
+                raise StoreForeign("the journal's commits are older than the store's")
+            self._watermark = meta.watermark
+            self._commit = meta.commit
+
+    def _entity(self, key: bytes, value: bytes | None) -> None:
+        try:
+            record = wire.decode_journal(value or b"")
+        except msgspec.DecodeError:
+            self._changes.put(STALE + key, b"")
+            return
+        if record.epoch < self._epoch:
+            self._changes.put(STALE + key, b"")
+            return
+        assert value is not None
+        self._epoch = record.epoch
+        self._changes.put(key, value)
+        self._changes.drop(STALE + key)
+        self._changes.due(key, old=None, new=record.next_due)

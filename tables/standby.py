@@ -1,0 +1,55 @@
+"""Tailing a partition that another worker owns, so that a takeover replays seconds."""
+
+import asyncio
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from app.metrics import LEDGER
+from tables.opening import Site
+from tables.recovery import JournalReader
+from tables.store import StoreForeign, set_aside
+
+RETRY_S = 2.0
+LAG_EVERY_S = 5.0
+log = structlog.get_logger("standby")
+
+
+class Standby:
+    """Keeps the local copy of one partition fresh until `stop`; it then lets go of the files."""
+
+    def __init__(self, site: Site, partition: int) -> None:
+        self._site = site
+        self._partition = partition
+        self._task = asyncio.create_task(self._run(), name=f"standby-{partition}")
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._tail()
+            except StoreForeign as reason:
+                set_aside(self._site.path(self._partition), str(reason))
+            except (KafkaError, OSError) as error:
+                log.info("standby waits", partition=self._partition, cause=type(error).__name__)
+            await asyncio.sleep(RETRY_S)
+
+    async def _tail(self) -> None:
+        lag = LEDGER.standby_lag.labels(str(self._partition))
+        loop = asyncio.get_running_loop()
+        async with JournalReader(self._site.bootstrap, self._partition) as journal:
+            end = await journal.end_offset()
+            store = self._site.open_store(self._partition, end)
+            measured = 0.0
+            try:
+                journal.seek(store.position.next_offset)
+                while True:
+                    await journal.step(store, pepper_check=self._site.pepper_check)
+                    if loop.time() - measured > LAG_EVERY_S:
+                        measured = loop.time()
+                        lag.set(await journal.end_offset() - store.position.next_offset)
+            finally:
+                store.close()

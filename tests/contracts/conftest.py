@@ -1,0 +1,19 @@
+"""The journal topic of the engine tests, made once per session."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.contracts.topics import JOURNAL, manifest
+from app.topics_admin import ensure_topics
+
+sys.path.insert(0, str(Path(__file__).parent))
+from engine import PARTITIONS
+
+
+@pytest.fixture(scope="session")
+def journal_topic(kafka: str) -> None:
+    (topic,) = (t for t in manifest(PARTITIONS, 1) if t.name == JOURNAL)
+    asyncio.run(ensure_topics(kafka, [topic]))

@@ -1,0 +1,190 @@
+"""A ledger over a toy entity on a real journal: each test takes partitions of its own."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from app.contracts import wire
+from app.contracts.topics import JOURNAL
+from app.domain.decision import Context, Decision, Entity, FollowUp, Reply
+from app.domain.policy import Policy
+from tables.draft import DeadLetter
+from tables.journal import BrokerLink
+from tables.ledger import Hooks, Ledger
+from tables.opening import Site
+from tables.partitioning import partition_of
+from tables.store import SharedMemory
+
+PARTITIONS = 128
+_numbers = itertools.count()
+
+
+class Account(msgspec.Struct, frozen=True, array_like=True):
+    balance: int = 0
+    seen: tuple[str, ...] = ()
+    due: int | None = None
+    fired: int = 0
+    padding: str = ""
+
+
+class Deposit(msgspec.Struct, frozen=True, array_like=True):
+    amount: int
+    due: int | None = None
+    padding: int = 0
+    fail: bool = False
+
+
+class Read(msgspec.Struct, frozen=True, array_like=True):
+    pass
+
+
+class Due(msgspec.Struct, frozen=True, array_like=True):
+    pass
+
+
+def decide(state: Account | None, command: Any, context: Context) -> Decision[Any]:
+    known = state or Account()
+    if isinstance(command, Due):
+        fired = msgspec.structs.replace(known, due=None, fired=known.fired + 1)
+        return Decision(fired, (("fired", context.now),))
+    if isinstance(command, Read):
+        return Decision(state, reply=Reply(200, None, context.id, {"balance": known.balance}))
+    if command.fail:
+        raise ValueError("a decision that raises")
+    reply = Reply(200, None, context.id, {"balance": known.balance})
+    if context.id in known.seen:
+        return Decision(state, reply=reply)
+    after = Account(
+        known.balance + command.amount,
+        (*known.seen, context.id)[-50:],
+        command.due if command.due is not None else known.due,
+        known.fired,
+        "x" * command.padding,
+    )
+    reply = Reply(200, None, context.id, {"balance": after.balance})
+    echo = FollowUp("Deposit", "other", msgspec.Raw(msgspec.msgpack.encode(command)))
+    return Decision(after, (("deposited", command.amount),), (echo,), reply)
+
+
+def next_due(state: Account) -> int | None:
+    return state.due
+
+
+ENTITY = Entity(
+    name="account",
+    prefix=b"a",
+    state=Account | None,
+    event=Any,
+    commands={"Deposit": Deposit, "Read": Read},
+    decide=decide,
+    next_due=next_due,
+    due=Due(),
+)
+
+
+@dataclass
+class Worker:
+    """One ledger as a worker process would hold it; `member` is the group's opinion of it."""
+
+    ledger: Ledger
+    link: BrokerLink
+    member: bool = True
+    dead: list[DeadLetter] = field(default_factory=list)
+    fatal: list[BaseException] = field(default_factory=list)
+
+    async def own(self, *partitions: int) -> None:
+        await self.ledger.assign(frozenset(partitions), frozenset())
+
+    async def serving(self, partition: int) -> None:
+        await until(lambda: partition in self.ledger.open)
+
+    async def deposit(self, key: str, amount: int, *, id: str, **more: Any) -> int:  # noqa: A002
+        return await self.ask(key, Deposit(amount, **more), id)
+
+    async def read(self, key: str) -> int:
+        return await self.ask(key, Read(), "read")
+
+    async def ask(self, key: str, command: msgspec.Struct, command_id: str) -> int:
+        deadline = asyncio.get_running_loop().time() + 5
+        reply = await self.ledger.request(key, command, command_id=command_id, deadline=deadline)
+        return int(reply.fields["balance"])
+
+
+@asynccontextmanager
+async def worker(
+    kafka: str, path: Path, *, name: str = "w", offset_ms: int = 0, renewal_s: float = 3_600
+) -> AsyncIterator[Worker]:
+    link = BrokerLink(kafka)
+    await link.start()
+    made: list[Worker] = []
+
+    async def prove(_partition: int) -> bool:
+        return made[0].member
+
+    async def opened(_partition: int, _watermark: int) -> None: ...
+
+    async def bury(dead: list[DeadLetter]) -> None:
+        made[0].dead.extend(dead)
+
+    site = Site(kafka, path / name, "toy", name, "check", link, SharedMemory(), prove, offset_ms)
+    hooks = Hooks(opened, lambda _p: None, bury, lambda e: made[0].fatal.append(e), lambda _p: None)
+    ledger = Ledger(
+        site,
+        hooks,
+        partitions=PARTITIONS,
+        entities=(ENTITY,),
+        policy=Policy(),
+        renewal_s=renewal_s,
+    )
+    made.append(Worker(ledger, link))
+    try:
+        yield made[0]
+    finally:
+        await ledger.stop()
+        await link.stop()
+
+
+def fresh_partition() -> int:
+    return next(_numbers)
+
+
+def key_on(partition: int, n: int = 0) -> str:
+    """The n-th key that lies on this partition."""
+    fitting = (k for i in itertools.count() if partition_of(k := f"k{i}", PARTITIONS) == partition)
+    return next(itertools.islice(fitting, n, None))
+
+
+async def until(condition: Callable[[], bool], seconds: float = 15) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def journal(kafka: str, partition: int) -> list[ConsumerRecord]:
+    """All records of one journal partition, from the beginning to its present end."""
+    tp = TopicPartition(JOURNAL, partition)
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
+    consumer.assign([tp])
+    await consumer.start()
+    try:
+        end = (await consumer.end_offsets([tp]))[tp]
+        consumer.seek(tp, (await consumer.beginning_offsets([tp]))[tp])
+        records: list[ConsumerRecord] = []
+        while await consumer.position(tp) < end:
+            records += (await consumer.getmany(tp, timeout_ms=500)).get(tp, [])
+        return records
+    finally:
+        await consumer.stop()
+
+
+def balances(records: list[ConsumerRecord]) -> dict[bytes, int]:
+    states = {r.key: wire.decode_journal(r.value) for r in records if r.key[:1] == b"a"}
+    decoder = msgspec.msgpack.Decoder(Account | None)
+    return {key: (decoder.decode(r.state) or Account()).balance for key, r in states.items()}
