@@ -1,7 +1,9 @@
 """The one way out to Chestny ZNAK: breaker, turn, claim, send window, deadline."""
 
 import asyncio
+import functools
 import logging
+import ssl
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -204,9 +206,16 @@ def _session(
         headers={"User-Agent": USER_AGENT},
         limits=httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=kept),
         transport=transport,
+        verify=_trusted(),
         follow_redirects=False,
         trust_env=False,
     )
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """Read once: loading the authorities takes a good part of a second."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 async def _whole(response: httpx.Response, largest: int) -> bytes:
