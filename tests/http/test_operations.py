@@ -1,0 +1,83 @@
+"""What runs beside the API: health, metrics, the OpenAPI document."""
+
+import asyncio
+
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
+
+from tests.http.worker import CODE, FakeLedger, Server, Start
+from web import ROUTES
+from web.openapi import document
+
+
+async def fine() -> str | None:
+    return None
+
+
+async def opening() -> str | None:
+    return "partition 2 is opening"
+
+
+async def broken() -> str | None:
+    raise ConnectionError("secret address")
+
+
+async def hanging() -> str | None:
+    await asyncio.Event().wait()
+    return None
+
+
+async def test_ready_when_every_dependency_is(start: Start) -> None:
+    server = await start(FakeLedger(), probes={"ledger": fine, "broker": fine})
+    answer = await server.inside("/health/ready")
+    assert (answer.status, answer.json["checks"]) == (200, {"ledger": "ok", "broker": "ok"})
+
+
+async def test_not_ready_names_the_dependency_and_its_reason(start: Start) -> None:
+    probes = {"ledger": opening, "broker": broken, "database": hanging, "clock": fine}
+    server = await start(FakeLedger(), probes=probes)
+    answer = await server.inside("/health/ready")
+    assert answer.status == 503
+    assert answer.json["checks"] == {
+        "ledger": "partition 2 is opening",
+        "broker": "ConnectionError",
+        "database": "no answer within 2 s",
+        "clock": "ok",
+    }
+    assert (await server.inside("/health/live")).status == 200
+
+
+async def test_health_and_metrics_are_internal_only(server: Server) -> None:
+    for path in ("/health/live", "/health/ready", "/metrics"):
+        assert (await server.get(path)).status == 404
+
+
+async def test_metrics_count_by_operation_and_true_code(server: Server) -> None:
+    await server.post("/certificates/lookup", {"code": CODE})
+    await server.post("/certificates/lookup", {"code": "GC00"}, client="shop")
+    text = (await server.inside("/metrics")).content.decode()
+    lookups = 'giftmark_http_requests_total{operation="lookup",status='
+    assert f'{lookups}"200"}} 1.0' in text
+    assert f'{lookups}"404"}} 1.0' in text
+    assert 'giftmark_http_refusals_total{code="CodeMalformed",operation="lookup"} 1.0' in text
+    assert "giftmark_code_misses_total 1.0" in text
+    assert CODE not in text
+
+
+async def test_the_api_describes_itself(server: Server) -> None:
+    answer = await server.get("/openapi.json")
+    described = answer.json
+    validate(described, cls=OpenAPIV31SpecValidator)
+    operations = {
+        (method.upper(), path) for path, item in described["paths"].items() for method in item
+    }
+    assert operations == {(route.verb.method, route.path) for route in ROUTES}
+    capture = described["paths"]["/certificates/authorizations/{authorizationId}/capture"]["post"]
+    parameters = {one["name"]: one.get("required", False) for one in capture["parameters"]}
+    assert parameters["authorizationId"]
+    assert parameters["Idempotency-Key"]
+
+
+def test_a_validator_would_notice() -> None:
+    broken_document = document(ROUTES, "https://gift.example")
+    broken_document["paths"]["/certificates/lookup"]["post"]["responses"] = 7
+    assert not OpenAPIV31SpecValidator(broken_document).is_valid()

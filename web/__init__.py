@@ -1,0 +1,62 @@
+"""Every route of the certificate half, on one screen."""
+
+from web import answers as a
+from web import certificates_api as certificates
+from web import certificates_models as c
+from web import orders_api as orders
+from web import refunds_api as refunds
+from web import refunds_models as r
+from web.access import Scope
+from web.routing import ACT, ASK, GET, Route
+from web.shapes import looked_up
+
+POS: frozenset[Scope] = frozenset({"pos"})
+OPERATOR: frozenset[Scope] = frozenset({"operator"})
+SHOP = POS | OPERATOR
+READERS: frozenset[Scope] = SHOP | {"payments"}
+
+SALES = "/certificates/sales"
+HOLDS = "/certificates/authorizations"
+HOLD = f"{HOLDS}/{{authorizationId}}"
+REFUNDS = "/certificates/refunds"
+REFUND = f"{REFUNDS}/{{refundRequestId}}"
+ORDER = "/certificates/orders/{orderId}"
+LINE = f"{ORDER}/lines/{{orderLineId}}"
+ONE = "/certificates/{certificateId}"
+
+# Fixed words stand before the placeholders that would swallow them.
+ROUTES = (
+    Route(
+        ASK, "/certificates/lookup", SHOP, certificates.lookup, c.Lookup, 200, a.Found, looked_up
+    ),
+    Route(ACT, f"{SALES}/check", POS, certificates.check_sale, c.SaleCheck, 200, a.SaleChecked),
+    Route(ACT, f"{SALES}/release", POS, certificates.release_sale, c.SaleRelease, 200, a.State),
+    Route(ACT, HOLDS, POS, certificates.authorize, c.Authorization, 201, a.Authorized),
+    Route(GET, HOLD, SHOP, certificates.read_authorization, None, 200, a.Hold),
+    Route(ACT, f"{HOLD}/capture", POS, certificates.capture, c.Capture, 200, a.HoldChanged),
+    Route(ACT, f"{HOLD}/void", POS, certificates.void, c.Void, 200, a.HoldChanged),
+    Route(ACT, f"{HOLD}/restore", POS, certificates.restore, c.Restore, 200, a.HoldChanged),
+    Route(ACT, "/certificates/reversals", POS, certificates.reverse, c.Reversal, 200, a.Reversed),
+    Route(ACT, REFUNDS, SHOP, refunds.request_refund, r.RefundRequest, 202, a.Refund),
+    Route(GET, REFUND, READERS, refunds.read_refund, None, 200, a.Refund),
+    Route(ACT, f"{REFUND}/details", SHOP, refunds.provide_details, r.RefundDetails, 202, a.Refund),
+    Route(ACT, f"{REFUND}/cancel", SHOP, refunds.cancel_refund, r.CancelRefund, 200, a.Refund),
+    Route(ACT, f"{REFUND}/resolve", OPERATOR, refunds.resolve_refund, r.Resolve, 200, a.Refund),
+    Route(GET, ORDER, READERS, orders.read_order, None, 200, a.Order),
+    Route(ACT, f"{LINE}/notify", OPERATOR, orders.resend_notification, c.Resend, 202, a.Line),
+    Route(ACT, f"{LINE}/contact", OPERATOR, orders.supply_contact, c.SupplyContact, 202, a.Line),
+    Route(
+        ACT,
+        "/certificates/{code}/refund",
+        SHOP,
+        refunds.request_refund,
+        r.RefundOfCode,
+        202,
+        a.Refund,
+    ),
+    Route(GET, ONE, OPERATOR, certificates.read_certificate, None, 200, a.State),
+    Route(ACT, f"{ONE}/block", OPERATOR, certificates.block, c.Block, 200, a.State),
+    Route(ACT, f"{ONE}/unblock", OPERATOR, certificates.unblock, c.Reason, 200, a.State),
+    Route(ACT, f"{ONE}/extend", OPERATOR, certificates.extend, c.Extend, 200, a.State),
+    Route(ACT, f"{ONE}/cancel", OPERATOR, certificates.cancel, c.Reason, 200, a.State),
+)
