@@ -2,20 +2,15 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
 
-import httpx
 import pytest
 
-from app.integrations.answers import read_json
 from app.integrations.errors import (
     AnswerLate,
     AnswerUnreadable,
-    BreakerOpen,
     ConnectionBroken,
     NotSent,
     Outcome,
-    OutcomeUnknown,
     RateLimited,
     RetryClass,
     SendWindowPassed,
@@ -24,112 +19,13 @@ from app.integrations.errors import (
     Unauthorized,
     Unreachable,
     Upstream,
-    UpstreamError,
 )
 from app.integrations.http import UpstreamClient
 from app.integrations.redaction import Secret
-from app.integrations.requests import Access, Operation, Outgoing, by_station
-from app.integrations.translation import HEADERS_START
+from app.integrations.requests import Operation, Outgoing, by_station
 from tests.clients.conftest import QUICK, Claims, Clock, Connect, Turns, Watcher
+from tests.clients.plain_calls import BODY, STATION, WRITE, anything, look, make
 from tests.clients.remote import Remote
-
-READ = Operation(Upstream.SUZ, "look", RetryClass.SAFE, "GET", "/look")
-WRITE = Operation(Upstream.SUZ, "make", RetryClass.RECONCILE, "POST", "/make")
-STATION = by_station("participant", "oms", client_token=Secret("client-token-1"))
-BODY = b'{"the":"frozen  bytes"}'
-NEVER_LEFT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
-)
-
-
-def anything(body: bytes) -> object:
-    return read_json(body, dict[str, object])
-
-
-def look(access: Access = STATION) -> Outgoing:
-    return Outgoing(READ, access)
-
-
-def make(claim: Claims) -> Outgoing:
-    return Outgoing(WRITE, STATION, body=BODY, claim=claim)
-
-
-def exceptions_of(kind: type[Exception]) -> Iterator[type[Exception]]:
-    yield kind
-    for child in kind.__subclasses__():
-        yield from exceptions_of(child)
-
-
-def made(kind: type[Exception]) -> Exception:
-    request = httpx.Request("GET", "http://remote/?apikey=never-shown")
-    if kind is httpx.HTTPStatusError:
-        return httpx.HTTPStatusError("x", request=request, response=httpx.Response(500))
-    try:
-        return kind("never-shown")
-    except TypeError:
-        return kind()
-
-
-EVERY_EXCEPTION = sorted(
-    {
-        found
-        for root in (
-            httpx.HTTPError,
-            httpx.InvalidURL,
-            httpx.CookieConflict,
-            httpx.StreamError,
-            TimeoutError,
-            ConnectionError,
-        )
-        for found in exceptions_of(root)
-        if found.__module__.split(".")[0] in {"httpx", "builtins"}
-    },
-    key=lambda kind: kind.__name__,
-)
-
-
-class Breaking(httpx.AsyncBaseTransport):
-    """Raises before or after it told that the headers start."""
-
-    def __init__(self, error: Exception, *, headers_start: bool) -> None:
-        self._error = error
-        self._headers_start = headers_start
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self._headers_start:
-            await request.extensions["trace"](HEADERS_START, {})
-        raise self._error
-
-
-@pytest.mark.parametrize("headers_start", [False, True])
-@pytest.mark.parametrize("kind", EVERY_EXCEPTION)
-async def test_every_foreign_exception_becomes_ours(
-    *, kind: type[Exception], headers_start: bool, turns: Turns, watcher: Watcher, claim: Claims
-) -> None:
-    transport = Breaking(made(kind), headers_start=headers_start)
-    client = UpstreamClient(
-        Upstream.SUZ, "http://remote", limiter=turns, observer=watcher, transport=transport
-    )
-    with pytest.raises(UpstreamError) as caught:
-        await client.call(make(claim), anything)
-    never_left = issubclass(kind, NEVER_LEFT) and not headers_start
-    assert isinstance(caught.value, NotSent if never_left else OutcomeUnknown)
-    assert "never-shown" not in f"{caught.value!r}{caught.value.failure}"
-    assert caught.value.__suppress_context__
-
-
-def test_the_list_of_foreign_exceptions_is_the_whole_of_httpx() -> None:
-    public = {name for name in httpx.__all__ if _is_exception(getattr(httpx, name))}
-    assert public <= {kind.__name__ for kind in EVERY_EXCEPTION}
-
-
-def _is_exception(thing: object) -> bool:
-    return isinstance(thing, type) and issubclass(thing, Exception)
 
 
 async def test_the_bytes_arrive_as_frozen_after_their_claim(
@@ -295,72 +191,6 @@ async def test_a_server_error_of_suz_asks_for_thirty_seconds(
     with pytest.raises(ServerFailed) as caught:
         await connect(Upstream.SUZ).call(look(), anything)
     assert caught.value.retry_after_s == 30
-
-
-async def test_five_failures_open_the_breaker_and_one_probe_closes_it(
-    *, remote: Remote, connect: Connect, clock: Clock
-) -> None:
-    suz = connect(Upstream.SUZ)
-    for _ in range(5):
-        remote.says(status=503)
-        with pytest.raises(ServerFailed):
-            await suz.call(look(), anything)
-    with pytest.raises(BreakerOpen) as caught:
-        await suz.call(look(), anything)
-    assert (caught.value.outcome, caught.value.retry_after_s) == (Outcome.OPEN, 30)
-    assert len(remote.seen) == 5
-
-    clock.at += 30
-    remote.says("{}")
-    probe, barred = await asyncio.gather(
-        suz.call(look(), anything), suz.call(look(), anything), return_exceptions=True
-    )
-    assert not isinstance(probe, BaseException)
-    assert isinstance(barred, BreakerOpen)
-    remote.says("{}")
-    await suz.call(look(), anything)
-
-
-async def test_a_failed_probe_opens_the_breaker_again(
-    *, remote: Remote, connect: Connect, clock: Clock
-) -> None:
-    suz = connect(Upstream.SUZ)
-    for _ in range(6):
-        remote.drops()
-    for _ in range(5):
-        with pytest.raises(ConnectionBroken):
-            await suz.call(look(), anything)
-    clock.at += 30
-    with pytest.raises(ConnectionBroken):
-        await suz.call(look(), anything)
-    with pytest.raises(BreakerOpen):
-        await suz.call(look(), anything)
-
-
-async def test_refusals_do_not_open_the_breaker(remote: Remote, connect: Connect) -> None:
-    suz = connect(Upstream.SUZ)
-    for status in (400, 401, 403, 404, 409, 413, 429) * 2:
-        remote.says(status=status)
-        with pytest.raises(UpstreamError):
-            await suz.call(look(), anything)
-    remote.says("{}")
-    await suz.call(look(), anything)
-
-
-async def test_a_refused_claim_of_the_probe_lets_the_next_call_probe(
-    *, remote: Remote, connect: Connect, claim: Claims, clock: Clock
-) -> None:
-    suz = connect(Upstream.SUZ)
-    for _ in range(5):
-        remote.says(status=502)
-        with pytest.raises(ServerFailed):
-            await suz.call(look(), anything)
-    clock.at += 30
-    claim.refusal = LookupError("lease lost")
-    with pytest.raises(LookupError):
-        await suz.call(make(claim), anything)
-    remote.says("{}")
-    await suz.call(look(), anything)
 
 
 async def test_a_cancelled_call_counts_as_unknown(
