@@ -22,7 +22,7 @@ class Call(msgspec.Struct, frozen=True, array_like=True, gc=False):
     actor: str | None = None
     store_id: str | None = None
     terminal_id: str | None = None
-    stores: tuple[str, ...] | None = None  # stores whose foreign holds the client may see
+    stores: tuple[str, ...] | None = None  # whose foreign holds the client may see; None: all
 
 
 class IssueCertificate(Command, frozen=True):
@@ -192,9 +192,15 @@ class CancelCertificate(Command, frozen=True):
 
 
 class ReadCertificate(Command, frozen=True):
-    """Answered after a commit like all others; changes nothing."""
+    """Answered after a commit like all others; changes nothing.
+
+    `client` None: the whole state for an operator; else the lookup of a shown code, with the
+    open holds that the client may see (`stores` None: all of them).
+    """
 
     instance: str
+    client: str | None = None
+    stores: tuple[str, ...] | None = None
 
 
 class ReadHold(Command, frozen=True):
@@ -273,7 +279,8 @@ class ApplyPayment(Command, frozen=True):
 class LineReport(Command, frozen=True):
     """`what`: allocate, release, activate, block or unblock; `code` None means ok.
 
-    `reason`: that of a block; `valid_until`: the certificate's term after an activation.
+    `reason`: that of a block; `valid_until`: the certificate's term after an activation;
+    `last4`: of a certificate that exists, for lines that named only its id.
     """
 
     order_line_id: str
@@ -284,6 +291,7 @@ class LineReport(Command, frozen=True):
     blocks: tuple[str, ...] = ()
     reason: str | None = None
     valid_until: int | None = None
+    last4: str | None = None
 
 
 class RefundNotice(Command, frozen=True):

@@ -1,11 +1,22 @@
 """The kinds of entities that the ledger keeps, as its engine wants to know them."""
 
-from app.domain.certificates import order
-from app.domain.certificates.commands import ORDER_COMMANDS, Due
-from app.domain.certificates.events import OrderEvent
+from app.domain.certificates import certificate, order
+from app.domain.certificates.commands import CERTIFICATE_COMMANDS, ORDER_COMMANDS, Due
+from app.domain.certificates.events import CertificateEvent, OrderEvent
 from app.domain.certificates.order_state import Order
+from app.domain.certificates.state import Certificate
 from app.domain.decision import Entity
 
+CERTIFICATE = Entity(
+    name="certificate",
+    prefix=b"c",
+    state=Certificate,
+    event=CertificateEvent,
+    commands={**CERTIFICATE_COMMANDS},
+    decide=certificate.decide,
+    next_due=certificate.next_due,
+    due=Due(),
+)
 ORDER = Entity(
     name="order",
     prefix=b"o",
@@ -16,4 +27,4 @@ ORDER = Entity(
     next_due=order.next_due,
     due=Due(),
 )
-ENTITIES: tuple[Entity, ...] = (ORDER,)
+ENTITIES: tuple[Entity, ...] = (CERTIFICATE, ORDER)
