@@ -1,5 +1,6 @@
 """Creates the topics of a manifest and reports where the cluster differs from it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -11,6 +12,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from app.contracts.topics import Topic
 
 REPLICAS = 3
+VISIBLE_TIMEOUT_S = 30
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -64,7 +66,20 @@ async def _create_missing(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -
     response = await admin.create_topics(missing)
     for name, code, *message in response.topic_errors:
         _accept(f"creating {name}", code, message=str(message[0] if message else ""))
-    return tuple(topic.name for topic in missing)
+    names = tuple(topic.name for topic in missing)
+    async with asyncio.timeout(VISIBLE_TIMEOUT_S):
+        while not await _led(admin, names):
+            await asyncio.sleep(0.05)
+    return names
+
+
+async def _led(admin: AIOKafkaAdminClient, names: Sequence[str]) -> bool:
+    """Whether clients can use them: a broker learns of a new topic after the controller does."""
+    described = {entry["topic"]: entry for entry in await admin.describe_topics()}
+    return all(
+        name in described and all(part["leader"] >= 0 for part in described[name]["partitions"])
+        for name in names
+    )
 
 
 def _new_topic(topic: Topic, brokers: int) -> NewTopic:
