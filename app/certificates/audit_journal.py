@@ -1,0 +1,106 @@
+"""The journal as the auditor reads it: the last record of each certificate, by plain position."""
+
+from typing import Any
+
+import msgspec
+
+from app.contracts.wire import (
+    CERTIFICATE,
+    EPOCH_KEY,
+    META_KEY,
+    JournalRecord,
+    decode_journal,
+    decode_meta,
+)
+
+
+class StoredMoney(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The first fields of the stored certificate; what follows them is not read."""
+
+    lifecycle: str
+    last4: str
+    weak: bool
+    nominal: int
+    currency: str
+    batch_id: str
+    row: int
+    row_attempt: int
+    row_digest: bytes
+    product_id: str | None
+    valid_until: int | None
+    validity_days: int | None
+    order: Any
+    loaded: int
+    captured: int
+    restored: int
+    refunded: int
+    written_off: int
+    available: int
+    held: int
+    refund_held: int
+
+
+MOVED = "m"
+
+
+class _Tagged(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    tag: str
+
+
+class Journaled(msgspec.Struct, frozen=True, gc=False):
+    """`published`: the last sequence that changed something public, 0 if none is known;
+    `moves`: how many changes there were in all, None if compaction has taken some.
+    """
+
+    money: StoredMoney
+    sequence: int
+    published: int
+    moves: int | None
+
+
+NOT_YET = Journaled(
+    StoredMoney("", "", False, 0, "", "", 0, 0, b"", None, None, None, None, *(0,) * 8),
+    0,
+    0,
+    0,
+)
+_money = msgspec.msgpack.Decoder(StoredMoney)
+_tags = msgspec.msgpack.Decoder(list[_Tagged])
+
+
+class JournalFold:
+    """Fed with one partition in order; records of an epoch already passed are not history."""
+
+    def __init__(self) -> None:
+        self.certificates: dict[str, Journaled] = {}
+        self.ignored = 0
+        self._epoch = 0
+
+    def take(self, key: bytes, value: bytes) -> None:
+        """Raises `msgspec.DecodeError` for a damaged record, `NewerSchema` for a newer one."""
+        if key in {META_KEY, EPOCH_KEY}:
+            self._epoch = max(self._epoch, decode_meta(value).epoch)
+            return
+        record = decode_journal(value)
+        if record.epoch < self._epoch:
+            self.ignored += 1
+            return
+        self._epoch = record.epoch
+        if key[:1] == CERTIFICATE:
+            moves = sum(event.tag == MOVED for event in _tags.decode(record.events))
+            self._put(key[1:].decode(), record, moves)
+
+    def _put(self, certificate_id: str, record: JournalRecord, moves: int) -> None:
+        before = self.certificates.get(certificate_id, NOT_YET)
+        sequence = record.sequence
+        all_moves = before.moves
+        if sequence > before.sequence + 1:
+            all_moves = None
+        elif sequence > before.sequence and all_moves is not None:
+            all_moves += moves
+        self.certificates[certificate_id] = Journaled(
+            _money.decode(record.state),
+            max(sequence, before.sequence),
+            sequence if moves else before.published,
+            all_moves,
+        )
