@@ -12,7 +12,8 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from app.contracts.topics import Topic
 
 REPLICAS = 3
-VISIBLE_TIMEOUT_S = 30
+VISIBLE_ATTEMPTS = 300
+VISIBLE_PAUSE_S = 0.1
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -67,10 +68,11 @@ async def _create_missing(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -
     for name, code, *message in response.topic_errors:
         _accept(f"creating {name}", code, message=str(message[0] if message else ""))
     names = tuple(topic.name for topic in missing)
-    async with asyncio.timeout(VISIBLE_TIMEOUT_S):
-        while not await _led(admin, names):
-            await asyncio.sleep(0.05)
-    return names
+    for _ in range(VISIBLE_ATTEMPTS):
+        if await _led(admin, names):
+            return names
+        await asyncio.sleep(VISIBLE_PAUSE_S)
+    raise TopicRefused(f"the broker created {', '.join(names)} but does not serve them")
 
 
 async def _led(admin: AIOKafkaAdminClient, names: Sequence[str]) -> bool:
