@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import faust
 import structlog
 from aiokafka import ConsumerRecord, OffsetAndMetadata, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -266,6 +267,11 @@ class BatchConsumer(driver.Consumer):
 
 class BatchTransport(driver.Transport):
     Consumer = BatchConsumer
+
+
+class BatchApp(faust.App):
+    def _new_transport(self) -> BatchTransport:
+        return BatchTransport(self.conf.broker, self)
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:

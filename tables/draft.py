@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import structlog
@@ -45,7 +45,7 @@ class Request:
 
 class DeadLetter(msgspec.Struct, frozen=True):
     record: ConsumerRecord
-    stage: str
+    stage: Literal["DECODE", "DECIDE"]
     code: str
     message: str
 
@@ -92,7 +92,7 @@ class Draft:
 
         Raises NewerSchema: then nothing of this record was taken.
         """
-        stage = "DECODE"
+        stage: Literal["DECODE", "DECIDE"] = "DECODE"
         try:
             command_record = wire.decode_command(record.value or b"")
             entity, decoder = self._registry.by_command[command_record.kind]
@@ -122,6 +122,9 @@ class Draft:
                     entity, entity.due, Context(key[1:].decode(), "due", now, self._policy)
                 )
         if touched.before.next_due != at:
+            self.stale_hints.append((at, key))
+        elif touched.state is None or entity.next_due(touched.state) == at:
+            log.error("due work did nothing, not asked again", entity=entity.name)
             self.stale_hints.append((at, key))
 
     def reappend(self, key: bytes) -> None:

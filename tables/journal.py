@@ -67,6 +67,10 @@ class BrokerLink:
         await asyncio.gather(*self._senders.values(), return_exceptions=True)
         await self._client.close()
 
+    async def ping(self) -> None:
+        """Raises KafkaError when no broker answers."""
+        await self._client.send(self._client.get_random_node(), MetadataRequest([]))
+
     async def next_epoch(self, transactional_id: str) -> tuple[int, int]:
         """(producer id, next producer epoch); raises KafkaError when no coordinator answers."""
         client = self._client

@@ -153,7 +153,8 @@ class Ledger:
     async def _renew_for_ever(self, serving: Partition, opened: Opened) -> None:
         while True:
             await asyncio.sleep(self._renewal_s)
-            serving.renew_by(lambda: renew(self._site, serving.number, opened))
+            serving.renewal = lambda: renew(self._site, serving.number, opened)
+            serving.inbox.wake.set()
 
     # What others ask.
 
@@ -162,7 +163,7 @@ class Ledger:
         serving = self.open.get(batch.tp.partition)
         if serving is None:
             return False
-        serving.submit(batch)
+        serving.inbox.submit(batch)
         return True
 
     def watermark(self, partition: int) -> int | None:
@@ -193,7 +194,7 @@ class Ledger:
         request = Request(
             key, command, command_id=command_id, now=serving.clock.wall_ms(), deadline=deadline
         )
-        serving.request(request)
+        serving.inbox.request(request)
         try:
             async with asyncio.timeout_at(deadline):
                 return await request.future

@@ -18,7 +18,6 @@ memory, reads included.
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -28,16 +27,15 @@ from app.contracts import wire
 from app.contracts.topics import JOURNAL
 from app.domain.policy import Policy
 from app.metrics import LEDGER
-from app.transport import Batch
-from tables.draft import DeadLetter, Draft, Encoded, EntityTooLarge, Request
+from tables.draft import DeadLetter, Draft, Encoded, EntityTooLarge
 from tables.entities import Entities, Registry
-from tables.errors import DeadlineOver, OutcomeUnknown, OwnerUnavailable
+from tables.errors import OutcomeUnknown, OwnerUnavailable
+from tables.inbox import Inbox, fail
 from tables.journal import AppendRefused, AppendUnknown, Record
 from tables.opening import Opened
 from tables.store import STALE, Position
 
 MAX_COMMANDS = 1_000
-MAX_WAITING = 1_000
 MAX_DUE = 200
 IDLE_S = 0.5
 log = structlog.get_logger("partition")
@@ -71,12 +69,8 @@ class Partition:
         self._pepper_check = pepper_check
         self._bury = bury
         self._entities = Entities(opened.store, registry)
-        self._requests: deque[Request] = deque()
-        self._batches: deque[Batch] = deque()
-        self._at = 0
+        self.inbox = Inbox()
         self._careful = 0
-        self._wake = asyncio.Event()
-        self._closing = False
         self._first_due = opened.store.first_due()
         self.renewal: Callable[[], Awaitable[None]] | None = None
 
@@ -85,78 +79,45 @@ class Partition:
         return self.store.position.watermark or 0
 
     @property
-    def waiting(self) -> int:
-        return len(self._requests)
-
-    @property
     def backlog_ms(self) -> int:
         """How long the oldest due work has been waiting."""
         return 0 if self._first_due is None else max(0, self.clock.wall_ms() - self._first_due)
 
-    def submit(self, batch: Batch) -> None:
-        self._batches.append(batch)
-        self._wake.set()
-
-    def request(self, request: Request) -> None:
-        """Raises OwnerUnavailable when 1 000 wait already or the partition is closing."""
-        if self._closing or len(self._requests) >= MAX_WAITING:
-            raise OwnerUnavailable(f"partition {self.number} takes no more requests")
-        self._requests.append(request)
-        self._wake.set()
-
-    def renew_by(self, renewal: Callable[[], Awaitable[None]]) -> None:
-        """Runs `renewal` between two commits."""
-        self.renewal = renewal
-        self._wake.set()
-
     def close(self) -> None:
-        self._closing = True
-        self._wake.set()
+        self.inbox.closed = True
+        self.inbox.wake.set()
 
     async def run(self) -> None:
         """Ends without error after `close`; raises what broke the partition."""
         try:
             await self._repair()
-            while not self._closing:
+            while not self.inbox.closed:
                 if self.renewal is not None:
                     renewal, self.renewal = self.renewal, None
                     await renewal()
-                if not self._has_work():
+                if self.inbox or self._due_now():
+                    await self._commit(*self._draft())
+                else:
                     await self._wait()
-                    continue
-                await self._commit(*self._draft())
         finally:
-            self._closing = True
-            for request in self._requests:
-                _fail(request, OwnerUnavailable(f"partition {self.number} closed"))
-            self._requests.clear()
-            self._batches.clear()
-
-    def _has_work(self) -> bool:
-        while self._batches and not self._follows(self._batches[0]):
-            self._batches.popleft()
-            self._at = 0
-        return bool(self._requests or self._batches or self._due_now())
-
-    def _follows(self, batch: Batch) -> bool:
-        if batch.follows > self.watermark and not batch.stale:
-            batch.consumer.rewind(batch.tp, self.watermark)
-        return not batch.stale
+            self.inbox.close()
 
     def _due_now(self) -> bool:
         first = self._first_due
         return first is not None and first <= self.clock.wall_ms() and not self.clock.skewed()
 
     async def _wait(self) -> None:
-        self._wake.clear()
+        self.inbox.wake.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), IDLE_S)
+            await asyncio.wait_for(self.inbox.wake.wait(), IDLE_S)
 
     def _draft(self) -> tuple[Draft, int, int]:
         """The draft, the watermark after it, and how far into the first batch it went."""
         draft = Draft(self._entities, self._registry, self._policy)
         limit = 1 if self._careful else MAX_COMMANDS
-        self._take_requests(draft, limit)
+        for request in self.inbox.requests(limit):
+            if not draft.full:
+                draft.answer(request, self.clock.bounded(request.now))
         watermark, at = self._take_commands(draft, limit - len(draft.answers))
         if self._due_now() and not self._careful and not draft.full:
             now = self.clock.bounded(self.clock.wall_ms())
@@ -164,23 +125,12 @@ class Partition:
                 draft.due(due_at, key, now)
         return draft, watermark, at
 
-    def _take_requests(self, draft: Draft, limit: int) -> None:
-        now = asyncio.get_running_loop().time()
-        for request in list(self._requests)[:limit]:
-            if draft.full:
-                return
-            if request.future.done():
-                continue
-            if request.deadline <= now:
-                _fail(request, DeadlineOver("not decided before its deadline"))
-                continue
-            draft.answer(request, self.clock.bounded(request.now))
-
     def _take_commands(self, draft: Draft, limit: int) -> tuple[int, int]:
-        watermark, at = self.watermark, self._at
-        if not self._batches or limit <= 0:
+        watermark = self.watermark
+        batch = self.inbox.head(watermark)
+        at = self.inbox.at
+        if batch is None or limit <= 0:
             return watermark, at
-        batch = self._batches[0]
         for record in batch.records[at:]:
             if draft.commands >= limit or draft.full:
                 return max(watermark, record.offset), at
@@ -210,10 +160,10 @@ class Partition:
                 await self._bury(draft.dead)
             await self._append(draft, encoded, watermark)
         except AppendRefused as refused:
-            self._fail_answers(draft, OwnerUnavailable(f"append refused: {refused}"))
+            _fail_answers(draft, OwnerUnavailable(f"append refused: {refused}"))
             raise
         except (AppendUnknown, Hole, asyncio.CancelledError) as unknown:
-            self._fail_answers(draft, OutcomeUnknown(f"append unknown: {type(unknown).__name__}"))
+            _fail_answers(draft, OutcomeUnknown(f"append unknown: {type(unknown).__name__}"))
             raise
         self._advance(draft, encoded, at)
 
@@ -248,15 +198,10 @@ class Partition:
         self._careful = max(0, self._careful - draft.commands - len(draft.answers))
         for request, answer in draft.answers:
             if isinstance(answer, Exception):
-                _fail(request, answer)
+                fail(request, answer)
             elif not request.future.done():
                 request.future.set_result(answer)
-        while self._requests and self._requests[0].future.done():
-            self._requests.popleft()
-        self._at = at
-        if self._batches and at >= len(self._batches[0].records):
-            self._batches.popleft().done()
-            self._at = 0
+        self.inbox.advance(at)
 
     def _note_due(self, dues: list[int], *, worked: bool) -> None:
         if worked:
@@ -275,7 +220,7 @@ class Partition:
             return None
         refused = EntityTooLarge("its entity would exceed 1 MB")
         for request, _ in draft.answers:
-            _fail(request, refused)
+            fail(request, refused)
         draft.answers = []
         if draft.last is not None:
             code = type(refused).__name__
@@ -296,12 +241,7 @@ class Partition:
             await self._append(draft, encoded, self.watermark)
             LEDGER.repaired.inc(len(encoded.records))
 
-    @staticmethod
-    def _fail_answers(draft: Draft, cause: Exception) -> None:
-        for request, _ in draft.answers:
-            _fail(request, cause)
 
-
-def _fail(request: Request, cause: Exception) -> None:
-    if not request.future.done():
-        request.future.set_exception(cause)
+def _fail_answers(draft: Draft, cause: Exception) -> None:
+    for request, _ in draft.answers:
+        fail(request, cause)

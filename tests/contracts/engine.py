@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, OffsetAndMetadata, TopicPartition
+from faust.types import TP
 
 from app.contracts import wire
-from app.contracts.topics import JOURNAL
+from app.contracts.topics import COMMANDS, JOURNAL
 from app.domain.decision import Context, Decision, Entity, FollowUp, Reply
 from app.domain.policy import Policy
+from app.transport import Batch
 from tables.draft import DeadLetter
 from tables.journal import BrokerLink
 from tables.ledger import Hooks, Ledger
@@ -134,7 +136,11 @@ async def worker(
         made[0].dead.extend(dead)
 
     site = Site(kafka, path / name, "toy", name, "check", link, SharedMemory(), prove, offset_ms)
-    hooks = Hooks(opened, lambda _p: None, bury, lambda e: made[0].fatal.append(e), lambda _p: None)
+
+    def fatal(error: BaseException) -> None:
+        made[0].fatal.append(error)
+
+    hooks = Hooks(opened, lambda _p: None, bury, fatal, lambda _p: None)
     ledger = Ledger(
         site,
         hooks,
@@ -163,7 +169,7 @@ def key_on(partition: int, n: int = 0) -> str:
 
 async def until(condition: Callable[[], bool], seconds: float = 15) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.01)
 
 
@@ -188,3 +194,44 @@ def balances(records: list[ConsumerRecord]) -> dict[bytes, int]:
     states = {r.key: wire.decode_journal(r.value) for r in records if r.key[:1] == b"a"}
     decoder = msgspec.msgpack.Decoder(Account | None)
     return {key: (decoder.decode(r.state) or Account()).balance for key, r in states.items()}
+
+
+class Feed:
+    """Stands for the transport: hands records over as batches, remembers what was done."""
+
+    def __init__(self) -> None:
+        self.lives: dict[TP, int] = {}
+        self.finished: dict[TP, OffsetAndMetadata] = {}
+        self.rewound: list[int] = []
+        self._next = 0
+
+    def leave(self, tp: TP) -> None:
+        del tp
+
+    def rewind(self, tp: TP, offset: int, *, hold_s: float = 0.0) -> None:
+        del hold_s
+        self.lives[tp] = self.lives.get(tp, 0) + 1
+        self.rewound.append(offset)
+        self._next = offset
+
+    def batch(self, partition: int, *values: bytes, at: int | None = None) -> Batch:
+        start = self._next if at is None else at
+        tp = TP(COMMANDS, partition)
+        records = [_record(tp, start + n, value) for n, value in enumerate(values)]
+        self._next = start + len(values)
+        return Batch(self, tp, records, follows=start)  # type: ignore[arg-type]
+
+    def done(self, partition: int) -> int:
+        position = self.finished.get(TP(COMMANDS, partition))
+        return 0 if position is None else int(position.offset)
+
+
+def command(key: str, fields: msgspec.Struct, *, id: str, schema: int = 1) -> bytes:  # noqa: A002
+    raw = msgspec.Raw(msgspec.msgpack.encode(fields))
+    return wire.encode(wire.CommandRecord(schema, id, 1_000, type(fields).__name__, key, raw))
+
+
+def _record(tp: TP, offset: int, value: bytes) -> ConsumerRecord:
+    return ConsumerRecord(
+        tp.topic, tp.partition, offset, 0, 0, b"k", value, None, 1, len(value), ()
+    )

@@ -1,0 +1,274 @@
+"""The ledger role, composed: transport, ledger, publishing, intake, HTTP."""
+
+import asyncio
+import hashlib
+import hmac
+import socket
+from typing import Any
+
+import faust
+import structlog
+from aiohttp import web as aiohttp_web
+from aiokafka import OffsetAndMetadata, TopicPartition
+from faust.types import TP
+from mode import Service
+from prometheus_client import REGISTRY
+
+from agents.handling import Handler, agent_for
+from agents.publishing import Publishing
+from app.certificates.publishing import Publisher
+from app.certificates.sealing import DeadLetterSealer, Sealer
+from app.contracts import dead_letters
+from app.contracts.topics import COMMANDS, JOURNAL, dead_letters_of
+from app.domain.certificates.codes import Code, certificate_id, parse
+from app.domain.certificates.entities import ENTITIES
+from app.domain.policy import Policy
+from app.metrics import FLOW, LEDGER
+from app.settings import Settings
+from app.transport import Batch, BatchConsumer, partitions_of
+from app.worker import fatal, faust_app
+from tables.draft import DeadLetter
+from tables.errors import CommandsLost
+from tables.journal import BrokerLink, Record
+from tables.ledger import Hooks, Ledger
+from tables.opening import Site
+from tables.outlet import Outlet
+from tables.store import SharedMemory
+from web.access import Clients
+from web.apps import Deps, internal_app, public_app
+from web.routing import Edge
+
+log = structlog.get_logger("worker")
+MEASURE_S = 1.0
+PROOF_S = 5.0
+
+
+class LedgerRole(Service):
+    """One worker process of the role; `app` is its Faust app."""
+
+    def __init__(self, settings: Settings, internal: socket.socket) -> None:
+        super().__init__()
+        host, port = internal.getsockname()[:2]
+        self.settings = settings
+        self.policy = Policy(**settings.policy)
+        self.app: faust.App = faust_app(settings, "ledger", canonical_url=f"http://{host}:{port}")
+        self.link = BrokerLink(settings.kafka_url)
+        self.outlet = Outlet(self.link)
+        self.contacts = Sealer([key.get_secret_value() for key in settings.contact_keys])
+        self.payouts = Sealer([settings.payout_key.get_secret_value()])
+        self.graves = DeadLetterSealer([settings.dead_letter_key.get_secret_value()])
+        self.ledger: Ledger | None = None
+        self._internal = internal
+        self._runners: list[aiohttp_web.AppRunner] = []
+        self._starting = asyncio.Lock()
+        self._owners: dict[int, str] = {}
+        self._bind()
+
+    @property
+    def consumer(self) -> BatchConsumer:
+        consumer: BatchConsumer = self.app.consumer
+        return consumer
+
+    def _bind(self) -> None:
+        for topic, partitions, handler in self._handlers():
+            source = self.app.topic(
+                topic,
+                key_type=None,
+                value_type=None,
+                key_serializer="raw",
+                value_serializer="raw",
+                partitions=partitions,
+            )
+            self.app.agent(source, name=topic)(agent_for(topic, handler, fatal))
+        self.app.on_partitions_assigned.connect(self._assigned)
+        self.app.service(lambda **_: self)
+
+    def _handlers(self) -> list[tuple[str, int, Handler]]:
+        """The wiring of the role: topic, partitions, function."""
+        settings = self.settings
+        publishing = Publishing(
+            self.link,
+            Publisher(self.policy, self.graves.seal),
+            app_name=settings.app_name,
+            partitions=settings.ledger_partitions,
+        )
+        return [
+            (COMMANDS, settings.ledger_partitions, self._decide),
+            (JOURNAL, settings.ledger_partitions, publishing.handle),
+        ]
+
+    async def _decide(self, batch: Batch) -> None:
+        """The sequencer marks the batch done; one that comes before opening comes again."""
+        if self.ledger is not None:
+            self.ledger.submit(batch)
+
+    # Starting and stopping.
+
+    async def on_start(self) -> None:
+        await self._ready()
+        ledger = self.ledger
+        assert ledger is not None
+        deps = Deps(
+            settings=self.settings,
+            ledger=ledger,
+            clients=Clients(self.settings.clients_file),
+            edge=self._edge(),
+            registry=REGISTRY,
+            probes={"broker": self._broker_probe, "partitions": self._partitions_probe},
+        )
+        public = await self._serve(public_app(deps))
+        await aiohttp_web.TCPSite(
+            public, self.settings.public_host, self.settings.public_port, reuse_port=True
+        ).start()
+        internal = await self._serve(internal_app(deps))
+        await aiohttp_web.SockSite(internal, self._internal).start()
+
+    async def on_stop(self) -> None:
+        if self.ledger is not None:
+            await self.ledger.stop()
+        for runner in self._runners:
+            await runner.cleanup()
+        await self.link.stop()
+
+    async def _serve(self, application: aiohttp_web.Application) -> aiohttp_web.AppRunner:
+        runner = aiohttp_web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        self._runners.append(runner)
+        return runner
+
+    async def _ready(self) -> Ledger:
+        """The ledger, made once; the group may assign partitions before the service starts."""
+        async with self._starting:
+            if self.ledger is None:
+                await self.link.start()
+                self.ledger = self._make_ledger()
+                self.consumer.start_position = self._start_position
+            return self.ledger
+
+    def _make_ledger(self) -> Ledger:
+        settings = self.settings
+        site = Site(
+            settings.kafka_url,
+            settings.data_dir / settings.worker_name,
+            settings.app_name,
+            settings.worker_name,
+            pepper_check(settings),
+            self.link,
+            SharedMemory(),
+            self._prove,
+            settings.clock_offset_ms,
+        )
+        return Ledger(
+            site,
+            Hooks(self._opened, self._held, self._bury, fatal, self._owners.get),
+            partitions=settings.ledger_partitions,
+            entities=ENTITIES,
+            policy=self.policy,
+            renewal_s=settings.epoch_renewal_s,
+        )
+
+    def _edge(self) -> Edge:
+        pepper = self.settings.code_pepper.get_secret_value()
+
+        def identify(text: str) -> str | None:
+            code = parse(text)
+            return certificate_id(code, pepper) if isinstance(code, Code) else None
+
+        return Edge(
+            policy=self.policy,
+            certificate_id=identify,
+            seal_contact=self.contacts.seal_members,
+            seal_payout=self.payouts.seal_members,
+        )
+
+    # What the ledger asks of the group.
+
+    async def _assigned(self, _app: Any, tps: set[TP], **_: Any) -> None:
+        ledger = await self._ready()
+        standbys = partitions_of(self.app.assignor.assigned_standbys(), COMMANDS)
+        self._owners.clear()
+        for url, topics in self.app.router.external_topics_metadata().items():
+            for partition in topics.get(COMMANDS, ()):
+                self._owners[partition] = str(url).rstrip("/")
+        await ledger.assign(partitions_of(tps, COMMANDS), standbys)
+
+    async def _prove(self, partition: int) -> bool:
+        """Commits the position of our commands under the present generation of the group."""
+        tp = TP(COMMANDS, partition)
+        if tp not in self.consumer.assignment():
+            return False
+        position = OffsetAndMetadata(self.consumer.committed_at.get(tp, 0), "")
+        try:
+            async with asyncio.timeout(PROOF_S):
+                return await self.consumer.commit_positions({tp: position})
+        except TimeoutError:
+            return False
+
+    async def _opened(self, partition: int, watermark: int) -> None:
+        tp = TP(COMMANDS, partition)
+        wire = TopicPartition(*tp)
+        first = (await self.consumer.earliest_offsets(tp))[wire]
+        end = (await self.consumer.highwaters(tp))[wire]
+        if not first <= watermark <= end:
+            raise CommandsLost(f"commands {first}…{end} do not reach the watermark {watermark}")
+        self.consumer.rewind(tp, watermark)
+
+    def _held(self, partition: int) -> None:
+        self.consumer.hold(TP(COMMANDS, partition))
+
+    def _start_position(self, tp: TP) -> int | None:
+        if tp.topic != COMMANDS or self.ledger is None:
+            return None
+        return self.ledger.watermark(tp.partition)
+
+    async def _bury(self, dead: list[DeadLetter]) -> None:
+        topic = dead_letters_of(COMMANDS)
+        targets: dict[TopicPartition, list[Record]] = {}
+        for letter in dead:
+            record = letter.record
+            place = dead_letters.Place(record.topic, record.partition, record.offset)
+            cause = dead_letters.Cause(letter.stage, letter.code, letter.message, record.timestamp)
+            headers = dead_letters.headers(place, cause, sealed=None)
+            lane = targets.setdefault(TopicPartition(topic, record.partition), [])
+            lane.append((record.key or b"", record.value, headers))
+            FLOW.dead_letters.labels(topic, letter.code).inc()
+        await self.outlet.send(targets)
+
+    # Health and figures.
+
+    async def _broker_probe(self) -> str | None:
+        await self.link.ping()
+        return None
+
+    async def _partitions_probe(self) -> str | None:
+        ledger = self.ledger
+        if ledger is None or not self._owners:
+            return "the group has not assigned anything yet"
+        closed = sorted(ledger.owned - set(ledger.open))
+        if closed:
+            return f"not open yet: {closed}"
+        skewed = [number for number, serving in ledger.open.items() if serving.clock.skewed()]
+        return f"this clock is over 60 s off the broker's ({skewed})" if skewed else None
+
+    @Service.timer(MEASURE_S)
+    async def _measure(self) -> None:
+        FLOW.gaps.inc(self.consumer.gaps - self._gaps_told)
+        self._gaps_told = self.consumer.gaps
+        for tp in self.consumer.assignment():
+            if tp.topic not in (COMMANDS, JOURNAL):
+                continue
+            end = self.consumer.highwater(tp) or 0
+            done = self.consumer.finished.get(tp)
+            gauge = LEDGER.watermark_lag if tp.topic == COMMANDS else FLOW.publish_lag
+            if done is not None:
+                gauge.labels(str(tp.partition)).set(max(0, end - done.offset))
+        for number, serving in list(self.ledger.open.items() if self.ledger else ()):
+            LEDGER.due_backlog_seconds.labels(str(number)).set(serving.backlog_ms / 1_000)
+
+    _gaps_told = 0
+
+
+def pepper_check(settings: Settings) -> str:
+    """A value that tells peppers apart and nothing about them."""
+    pepper = settings.code_pepper.get_secret_value()
+    return hmac.new(pepper, b"giftmark pepper check", hashlib.sha256).hexdigest()[:16]

@@ -1,0 +1,205 @@
+"""What one owned partition does with commands, poison, due work and too much at once."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from engine import (
+    Deposit,
+    Feed,
+    Worker,
+    balances,
+    command,
+    fresh_partition,
+    journal,
+    key_on,
+    until,
+    worker,
+)
+
+from app.contracts import wire
+from tables.draft import EntityTooLarge
+from tables.errors import OwnerUnavailable
+
+
+async def _opened(one: Worker) -> tuple[int, str, Feed]:
+    partition = fresh_partition()
+    await one.own(partition)
+    await one.serving(partition)
+    return partition, key_on(partition), Feed()
+
+
+async def test_commands_of_a_batch_become_one_commit(
+    kafka: str, journal_topic: None, tmp_path: Path
+) -> None:
+    async with worker(kafka, tmp_path) as one:
+        partition, key, feed = await _opened(one)
+        deposits = [command(key, Deposit(1), id=f"e:{n}") for n in range(500)]
+        one.ledger.submit(feed.batch(partition, *deposits))
+        await until(lambda: feed.done(partition) == 500)
+        assert await one.read(key) == 500
+        records = await journal(kafka, partition)
+        assert [r.key for r in records[:3]] == [wire.EPOCH_KEY, b"a" + key.encode(), wire.META_KEY]
+        assert wire.decode_meta(records[2].value).watermark == 500
+
+
+async def test_commands_read_again_change_nothing(
+    kafka: str, journal_topic: None, tmp_path: Path
+) -> None:
+    async with worker(kafka, tmp_path) as one:
+        partition, key, feed = await _opened(one)
+        values = [command(key, Deposit(1), id=f"e:{n}") for n in range(100)]
+        one.ledger.submit(feed.batch(partition, *values))
+        one.ledger.submit(feed.batch(partition, *values, at=0))
+        one.ledger.submit(feed.batch(partition, command(key, Deposit(1), id="e:100"), at=100))
+        await until(lambda: feed.done(partition) == 101)
+        assert await one.read(key) == 101
+
+
+async def test_a_batch_that_does_not_follow_is_read_again_from_the_watermark(
+    kafka: str, journal_topic: None, tmp_path: Path
+) -> None:
+    async with worker(kafka, tmp_path) as one:
+        partition, key, feed = await _opened(one)
+        one.ledger.submit(feed.batch(partition, command(key, Deposit(1), id="e:0")))
+        await until(lambda: feed.done(partition) == 1)
+        one.ledger.submit(feed.batch(partition, command(key, Deposit(1), id="e:7"), at=7))
+        await until(lambda: feed.rewound == [1])
+        assert await one.read(key) == 1
+
+
+async def test_poison_goes_to_the_dead_letters_and_the_rest_goes_on(
+    kafka: str, journal_topic: None, tmp_path: Path
+) -> None:
+    async with worker(kafka, tmp_path) as one:
+        partition, key, feed = await _opened(one)
+        one.ledger.submit(
+            feed.batch(
+                partition,
+                b"\xff not a command",
+                command(key, Deposit(1), id="e:0"),
+                command(key, Deposit(1, fail=True), id="e:1"),
+                command(key, Deposit(1), id="e:2"),
+            )
+        )
+        await until(lambda: feed.done(partition) == 4)
+        assert await one.read(key) == 2
+        assert [(d.record.offset, d.stage) for d in one.dead] == [(0, "DECODE"), (2, "DECIDE")]
+
+
+async def test_a_newer_schema_pauses_the_partition_after_what_came_before_it(
+    kafka: str, journal_topic: None, tmp_path: Path
+) -> None:
+    async with worker(kafka, tmp_path) as one:
+        partition, key, feed = await _opened(one)
+        newer = command(key, Deposit(1), id="e:1", schema=wire.SCHEMA + 1)
+        one.ledger.submit(feed.batch(partition, command(key, Deposit(1), id="e:0"), newer))
+        await until(lambda: partition not in one.ledger.open)
+        with pytest.raises(OwnerUnavailable):
+            await one.read(key)
+        assert not one.dead
+    assert balances(await journal(kafka, partition)) == {b"a" + key.encode(): 1}
+
+
+async def test_a_commit_beyond_the_soft_limit_is_split(
+    kafka: str, journal_topic: None, tmp_path: Path
+) -> None:
+    async with worker(kafka, tmp_path) as one:
+        partition, _, feed = await _opened(one)
+        keys = [key_on(partition, n) for n in range(12)]
+        for number in range(2):
+            big = [command(k, Deposit(1, padding=200_000), id=f"e:{number}{k}") for k in keys]
+            one.ledger.submit(feed.batch(partition, *big))
+            await until(lambda: feed.done(partition) >= 12)
+        await until(lambda: feed.done(partition) == 24)
+        metas = [r for r in await journal(kafka, partition) if r.key == wire.META_KEY]
+        assert len(metas) > 3
+        assert [await one.read(k) for k in keys] == [2] * 12
+
+
+async def test_an_entity_beyond_a_megabyte_is_dead_lettered_and_stays_as_it_was(
+    kafka: str, journal_topic: None, tmp_path: Path
+) -> None:
+    async with worker(kafka, tmp_path) as one:
+        partition, key, feed = await _opened(one)
+        other = key_on(partition, 1)
+        one.ledger.submit(
+            feed.batch(
+                partition,
+                command(key, Deposit(1), id="e:0"),
+                command(key, Deposit(1, padding=2 << 20), id="e:1"),
+                command(other, Deposit(1), id="e:2"),
+            )
+        )
+        await until(lambda: feed.done(partition) == 3)
+        assert (await one.read(key), await one.read(other)) == (1, 1)
+        assert [(d.record.offset, d.code) for d in one.dead] == [(1, "EntityTooLarge")]
+        with pytest.raises(EntityTooLarge):
+            await one.deposit(key, 1, id="h1", padding=2 << 20)
+
+
+async def test_due_work_is_done_without_traffic_and_once(
+    kafka: str, journal_topic: None, tmp_path: Path
+) -> None:
+    async with worker(kafka, tmp_path) as one:
+        partition, key, _ = await _opened(one)
+        await one.deposit(key, 1, id="d1", due=int(time.time() * 1_000) + 300)
+        await until(lambda: one.ledger.open[partition].store.first_due() is None)
+        events = [
+            wire.decode_journal(r.value).events
+            for r in await journal(kafka, partition)
+            if r.key[:1] == b"a"
+        ]
+        assert [bytes(e).count(b"fired") for e in events] == [0, 1]
+
+
+async def test_due_work_waits_while_this_clock_is_off_and_survives_a_rebuild(
+    kafka: str, journal_topic: None, tmp_path: Path
+) -> None:
+    partition = fresh_partition()
+    key = key_on(partition)
+    hour = 3_600_000
+    async with worker(kafka, tmp_path, name="ahead", offset_ms=hour) as ahead:
+        await ahead.own(partition)
+        await ahead.serving(partition)
+        await ahead.deposit(key, 1, id="d1", due=int(time.time() * 1_000) + 1_500)
+        await asyncio.sleep(0.7)
+        assert ahead.ledger.open[partition].clock.skewed()
+        assert ahead.ledger.open[partition].store.first_due() is not None
+    async with worker(kafka, tmp_path, name="right") as right:
+        await right.own(partition)
+        await right.serving(partition)
+        await until(lambda: right.ledger.open[partition].store.first_due() is None)
+
+
+async def test_a_wiped_store_is_rebuilt_and_a_foreign_one_set_aside(
+    kafka: str, journal_topic: None, tmp_path: Path
+) -> None:
+    partition, other = fresh_partition(), fresh_partition()
+    key = key_on(partition)
+    async with worker(kafka, tmp_path, name="a") as a:
+        await a.own(partition, other)
+        await a.serving(partition)
+        await a.serving(other)
+        await a.deposit(key, 5, id="d1")
+        await a.deposit(key_on(other), 7, id="d1")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a" / f"partition-{other}").rename(tmp_path / "b" / f"partition-{partition}")
+    async with worker(kafka, tmp_path, name="b") as b:
+        await b.own(partition)
+        await b.serving(partition)
+        assert await b.read(key) == 5
+        assert list((tmp_path / "b").glob(f"partition-{partition}.aside-*"))
+
+
+async def test_the_1001st_waiting_request_is_refused_at_once(
+    kafka: str, journal_topic: None, tmp_path: Path
+) -> None:
+    async with worker(kafka, tmp_path) as one:
+        _partition, key, _ = await _opened(one)
+        asked = [asyncio.create_task(one.deposit(key, 1, id=f"d{n}")) for n in range(1_100)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        refused = [a for a in answers if isinstance(a, OwnerUnavailable)]
+        assert len(refused) == 100
+        assert await one.read(key) == 1_000
