@@ -39,7 +39,7 @@ def _allocated(turn: Turn, report: LineReport) -> None:
         if report.code is None and not _is_wanted(turn, report):
             turn.give_back(report.order_line_id, report.certificate_id, report.attempt)
     elif report.code is None:
-        turn.move(report.order_line_id, LineStatus.ALLOCATED)
+        turn.move(report.order_line_id, LineStatus.ALLOCATED, last4=line.last4 or report.last4)
     else:
         _refuse(turn, report, line=line, code=report.code)
 
