@@ -8,7 +8,6 @@ from web import refunds_api as refunds
 from web import refunds_models as r
 from web.access import Scope
 from web.routing import ACT, ASK, GET, Route
-from web.shapes import looked_up
 
 POS: frozenset[Scope] = frozenset({"pos"})
 OPERATOR: frozenset[Scope] = frozenset({"operator"})
@@ -26,9 +25,7 @@ ONE = "/certificates/{certificateId}"
 
 # Fixed words stand before the placeholders that would swallow them.
 ROUTES = (
-    Route(
-        ASK, "/certificates/lookup", SHOP, certificates.lookup, c.Lookup, 200, a.Found, looked_up
-    ),
+    Route(ASK, "/certificates/lookup", SHOP, certificates.lookup, c.Lookup, 200, a.Found),
     Route(ACT, f"{SALES}/check", POS, certificates.check_sale, c.SaleCheck, 200, a.SaleChecked),
     Route(ACT, f"{SALES}/release", POS, certificates.release_sale, c.SaleRelease, 200, a.State),
     Route(ACT, HOLDS, POS, certificates.authorize, c.Authorization, 201, a.Authorized),

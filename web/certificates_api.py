@@ -37,7 +37,8 @@ def milliseconds(moment: datetime) -> int:
 
 def lookup(asked: Asked) -> Target:
     body: bodies.Lookup = asked.body
-    return Target(asked.certificate_of(body.code), ReadCertificate(asked.instance))
+    command = ReadCertificate(asked.instance, asked.client.id, asked.visible_stores)
+    return Target(asked.certificate_of(body.code), command)
 
 
 def read_certificate(asked: Asked) -> Target:

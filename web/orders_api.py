@@ -3,6 +3,7 @@
 NOTE: the functions' names scope the stored `Idempotency-Key`: renaming one forgets its keys.
 """
 
+from app.certificates.sealing import contact_place
 from app.domain.certificates.commands import ReadOrder, ResendNotification, SupplyContact
 from web import certificates_models as bodies
 from web.problems import invalid
@@ -26,7 +27,7 @@ def supply_contact(asked: Asked) -> Target:
     sealed = None
     if body.contact is not None:
         members = body.contact.model_dump(by_alias=True, exclude_none=True)
-        sealed = asked.edge.seal_contact(members, order + line)
+        sealed = asked.edge.seal_contact(members, contact_place(order, line))
     return Target(order, SupplyContact(line, sealed, body.reason, asked.who))
 
 

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from app.domain.certificates.commands import Call, Command, Sealed
-from app.domain.decision import Reply
 from app.domain.policy import Policy
 from web.access import Client, Scope
 
@@ -65,7 +64,6 @@ class Asked:
 
 
 Handler = Callable[[Asked], Target]
-Shape = Callable[[Asked, Reply], Reply]
 
 
 class Verb(NamedTuple):
@@ -82,7 +80,7 @@ ACT = Verb("POST", keyed=True)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`shape` cuts a read of a whole entity down to what is shown here."""
+    """`status` and `answer`: of success."""
 
     verb: Verb
     path: str
@@ -91,7 +89,6 @@ class Route:
     body: type[BaseModel] | None
     status: int
     answer: type[BaseModel]
-    shape: Shape | None = None
 
     @property
     def operation(self) -> str:

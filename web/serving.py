@@ -139,8 +139,8 @@ class Endpoint:
 
     def _rendered(self, asked: Asked, reply: Reply) -> web.Response:
         route, renderer = self._route, self._shared.renderer
-        if route.shape is not None and reply.code is None:
-            reply = route.shape(asked, reply)
+        if asked.code_shown and not route.verb.keyed:
+            reply = masking.seen(asked.client, reply)
         if reply.code is None:
             return renderer.reply(reply)
         hidden = masking.hides(asked.client, route.operation, reply.code)

@@ -20,6 +20,7 @@ CLIENTS: tuple[dict[str, Any], ...] = (
     {"id": "shop", "scopes": ["pos"], "channel": "WEB", "surface": "public"},
     {"id": "desk", "scopes": ["operator"], "channel": "OPERATOR"},
     {"id": "money", "scopes": ["payments"], "channel": "OPERATOR"},
+    {"id": "fast", "scopes": ["pos"], "channel": "POS", "requestsPerS": 100_000},
     {"id": "slow", "scopes": ["pos"], "channel": "POS", "requestsPerS": 2},
 )
 
