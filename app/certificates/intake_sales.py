@@ -152,7 +152,9 @@ class SalesIntake:
         except LineFault as fault:
             return self._refused(line, fault.code)
         delivery, contact = _contact(line, buyer)
-        members = contact and {"code": instrument.code, **contact}
+        secret = None
+        if contact is not None:
+            secret = canonical({"code": instrument.code, **contact})
         return SaleLine(
             line.order_line_id,
             instrument.certificate_id,
@@ -161,16 +163,14 @@ class SalesIntake:
             price,
             currency,
             delivery,
-            self._sealed(order_id, line.order_line_id, members),
-            self._macs.of_bytes(canonical(members or {})),
+            self._sealed(order_id, line.order_line_id, secret),
+            self._macs.of_bytes(secret or b""),
         )
 
-    def _sealed(
-        self, order_id: str, line_id: str, members: Mapping[str, Any] | None
-    ) -> Sealed | None:
-        if members is None:
+    def _sealed(self, order_id: str, line_id: str, secret: bytes | None) -> Sealed | None:
+        if secret is None:
             return None
-        return self._sealer.seal_members(members, contact_place(order_id, line_id))
+        return self._sealer.seal(secret, contact_place(order_id, line_id))
 
     def _refused(self, line: LineMessage, code: str) -> SaleLine:
         told = repr((line.code, line.certificate_id, line.nominal, line.price, line.currency))

@@ -17,7 +17,8 @@ _WEAK_BITS, _REFUSED_BITS = 64, 40
 _ID_SYMBOLS = 26
 _FOLDED = str.maketrans("OIL", "011")
 _VALUES = {symbol: value for value, symbol in enumerate(SYMBOLS)}
-_DOUBLED = tuple(value * 2 // 32 + value * 2 % 32 for value in range(32))
+_DOUBLED = {symbol: value * 2 // 32 + value * 2 % 32 for symbol, value in _VALUES.items()}
+_PAIRS = tuple(high + low for high in SYMBOLS for low in SYMBOLS)
 _FOREIGN = re.compile(r"[A-Z0-9]{8,64}")
 _CERTIFICATE_ID = re.compile(r"gc_[0-7][0-9a-hjkmnp-tv-z]{25}")
 
@@ -66,11 +67,9 @@ def generate(random: bytes) -> str:
 
 def check_symbol(symbols: str) -> str:
     """Luhn mod 32 over Crockford base32 symbols, the prefix included."""
-    total = 0
-    for place, symbol in enumerate(reversed(symbols)):
-        value = _VALUES[symbol]
-        total += value if place % 2 else _DOUBLED[value]
-    return SYMBOLS[-total % 32]
+    doubled = sum(map(_DOUBLED.__getitem__, symbols[::-2]))
+    plain = sum(map(_VALUES.__getitem__, symbols[-2::-2]))
+    return SYMBOLS[-(doubled + plain) % 32]
 
 
 def grouped(code: str) -> str:
@@ -104,4 +103,5 @@ def _own(code: str) -> Code | CodeFault:
 
 
 def _base32(number: int, length: int) -> str:
-    return "".join(SYMBOLS[number >> 5 * place & 31] for place in reversed(range(length)))
+    places = range(10 * ((length - 1) // 2), -1, -10)
+    return "".join([_PAIRS[number >> place & 1023] for place in places])[-length:]
