@@ -45,7 +45,7 @@ class Deps:
 
 
 def public_app(deps: Deps) -> web.Application:
-    """Run it with `access_log=None`: paths may hold codes."""
+    """Run it by `web.running.runner`: paths may hold codes."""
     shared = surroundings(deps)
     app = web.Application(middlewares=[_problems(shared.renderer)], client_max_size=BODY_MAX)
     app[SURROUNDINGS] = shared

@@ -27,6 +27,7 @@ from tests.http.worker import (
 from web.access import Clients
 from web.apps import Deps, internal_app, public_app
 from web.routing import Edge
+from web.running import runner
 
 
 @pytest.fixture
@@ -56,11 +57,11 @@ async def start(clients_file: Path) -> AsyncIterator[Start]:
     session = aiohttp.ClientSession()
 
     async def run(app: web.Application) -> str:
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        runners.append(runner)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+        server = runner(app)
+        await server.setup()
+        runners.append(server)
+        await web.TCPSite(server, "127.0.0.1", 0).start()
+        return f"http://127.0.0.1:{server.addresses[0][1]}"
 
     async def begin(ledger: FakeLedger, **more: Any) -> Server:
         policy = more.pop("policy", Policy())
@@ -88,8 +89,8 @@ async def start(clients_file: Path) -> AsyncIterator[Start]:
 
     yield begin
     await session.close()
-    for runner in runners:
-        await runner.cleanup()
+    for running in runners:
+        await running.cleanup()
 
 
 @pytest.fixture

@@ -1,7 +1,10 @@
 """What runs beside the API: health, metrics, the OpenAPI document."""
 
 import asyncio
+import logging
+from urllib.parse import urlsplit
 
+import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from tests.http.worker import CODE, FakeLedger, Server, Start
@@ -81,3 +84,34 @@ def test_a_validator_would_notice() -> None:
     broken_document = document(ROUTES, "https://gift.example")
     broken_document["paths"]["/certificates/lookup"]["post"]["responses"] = 7
     assert not OpenAPIV31SpecValidator(broken_document).is_valid()
+
+
+@pytest.mark.parametrize(
+    "request_line", [f"POST /certificates/{CODE}/refund HTTP/9.9", f"POST /{CODE}\x00 HTTP/1.1"]
+)
+async def test_an_unparsable_request_is_logged_without_what_it_said(
+    server: Server, caplog: pytest.LogCaptureFixture, request_line: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    address = urlsplit(server.public)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(f"{request_line}\r\nAuthorization: Bearer till.secret\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.0 400")
+    assert any(record.name == "web.protocol" for record in caplog.records)
+    assert CODE not in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_no_request_leaves_its_code_in_a_log_line(
+    server: Server, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    await server.post(f"/certificates/{CODE}/refund", {"channel": "POS", "method": "Cash"})
+    await server.post(f"/certificates/{CODE}/refund", {"channel": "WEB", "method": "?"})
+    await server.post(f"/certificates/{CODE}X/refund", {}, client="shop")
+    await server.get(f"/certificates/{CODE}", client="desk")
+    await server.get(f"/{CODE}")
+    logged = capsys.readouterr()
+    assert CODE not in caplog.text + logged.out + logged.err
