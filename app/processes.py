@@ -58,10 +58,16 @@ class TendedProcess:
         self.spec = spec
         self.log = log
         self.restarts = 0
-        self.exit_code: int | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self._policy = RestartPolicy()
         self._next_start = 0.0
+        self._last_exit: int | None = None
+
+    @property
+    def exit_code(self) -> int | None:
+        """Of the last process that ended."""
+        ended = self.process is not None and self.process.poll() is not None
+        return self.process.returncode if self.process and ended else self._last_exit
 
     @property
     def running(self) -> bool:
@@ -81,7 +87,7 @@ class TendedProcess:
         if self.running:
             shorten(self.log)
         elif self.process is not None:
-            self.exit_code = self.process.returncode
+            self._last_exit = self.process.returncode
             self.process = None
             self._next_start = self._policy.next_start(now)
         elif now >= self._next_start:

@@ -82,7 +82,9 @@ def run(data: Path, console: Console, *, workers: int, once: bool) -> int:
         view = stack.enter_context(UpView(console, live=console.is_terminal and not once))
         if once:
             wait_until_ready(servers, supervisor, view=view)
-            return run_to_end(demo(), servers, supervisor=supervisor)
+            return run_to_end(
+                demo(supervisor.processes[-1].spec.env), servers, supervisor=supervisor
+            )
         while True:
             tick(servers, supervisor)
             view.update(supervisor.processes)
@@ -102,7 +104,11 @@ def prepare(data: Path, servers: EmbeddedServers, *, console: Console) -> None:
         else required_secrets(os.environ)
     )
     console.print("starting the broker and the database")
-    os.environ.update(secrets | servers.start())
+    addresses = servers.start()
+    os.environ.update(secrets | addresses)
+    for address in addresses.values():
+        console.print(f"  {without_password(address)}", highlight=False)
+    console.print(f"  data and logs in {data}", highlight=False, soft_wrap=True)
     settings = Settings()
     topics = manifest(settings.ledger_partitions, settings.inbound_partitions)
     report = asyncio.run(ensure_topics(settings.kafka_url, topics))
@@ -112,6 +118,12 @@ def prepare(data: Path, servers: EmbeddedServers, *, console: Console) -> None:
         console.print(f"topic {difference}", style="yellow", highlight=False)
     if settings.database_url:
         migrate(settings.database_url)
+
+
+def without_password(address: str) -> str:
+    """The part behind the sign that ends a user's name and password."""
+    scheme, _, place = address.rpartition("@")
+    return f"{scheme.partition(':')[0]}://{place}" if scheme else f"kafka://{place}"
 
 
 def tick(servers: EmbeddedServers, supervisor: Supervisor) -> None:
@@ -124,7 +136,7 @@ def wait_until_ready(servers: EmbeddedServers, supervisor: Supervisor, *, view: 
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not view.update(supervisor.processes):
         if time.monotonic() > deadline:
-            raise UpRefused(f"not all processes were ready after {READY_TIMEOUT_S:.0f} s")
+            raise UpRefused(f"not ready after {READY_TIMEOUT_S:.0f} s: {view.late()}")
         tick(servers, supervisor)
 
 

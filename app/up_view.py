@@ -11,7 +11,7 @@ from rich.table import Table
 from app.processes import TendedProcess
 
 HEALTH_TIMEOUT_S = 0.5
-COLOURS = {"ready": "green", "starting": "yellow", "ended": "red"}
+COLOURS = {"ready": "green", "not ready": "yellow", "ended": "red"}
 
 
 class UpView:
@@ -41,6 +41,10 @@ class UpView:
         self._states = states
         return all(state == "ready" for state in states.values())
 
+    def late(self) -> str:
+        """The names of those that are not ready."""
+        return ", ".join(name for name, state in self._states.items() if state != "ready")
+
     def _print_changes(self, processes: Sequence[TendedProcess], states: dict[str, str]) -> None:
         for process in processes:
             name, state = process.spec.name, states[process.spec.name]
@@ -68,7 +72,7 @@ def table(processes: Sequence[TendedProcess], states: dict[str, str]) -> Table:
 def state_of(process: TendedProcess) -> str:
     if not process.running:
         return "ended"
-    return "ready" if not process.spec.health or healthy(process.spec.health) else "starting"
+    return "ready" if not process.spec.health or healthy(process.spec.health) else "not ready"
 
 
 def healthy(url: str) -> bool:
