@@ -81,7 +81,7 @@ class LedgerRole(Service):
             )
             self.app.agent(source, name=topic)(agent_for(topic, handler, fatal))
         self.app.on_partitions_assigned.connect(self._assigned)
-        self.app.service(lambda **_: self)
+        self.app.service(self)
 
     def _handlers(self) -> list[tuple[str, int, Handler]]:
         """The wiring of the role: topic, partitions, function."""

@@ -215,6 +215,8 @@ class BatchConsumer(driver.Consumer):
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         del topics, start_new_transaction
+        if not self.finished:
+            return False
         mine = self.assignment()
         due = {
             tp: position

@@ -46,6 +46,8 @@ def run(app: faust.App) -> None:
     )
     with contextlib.suppress(SystemExit):
         worker.execute_from_commandline()
+    if worker.crashed or app.crashed:
+        sys.exit(FAULT)
 
 
 def fatal(error: BaseException) -> None:
@@ -58,11 +60,13 @@ def fatal(error: BaseException) -> None:
 
 def faust_app(settings: Settings, role: str, *, canonical_url: str) -> BatchApp:
     """An app of one role with everything that Faust must not decide by itself."""
+    data = settings.data_dir / settings.worker_name / "faust"
+    data.mkdir(parents=True, exist_ok=True)
     return BatchApp(
         f"{settings.app_name}-{role}",
         broker=[f"kafka://{address}" for address in settings.kafka_url.split(",")],
         store="memory://",
-        datadir=str(settings.data_dir / settings.worker_name / "faust"),
+        datadir=str(data),
         web_enabled=False,
         canonical_url=canonical_url,
         topic_partitions=settings.ledger_partitions,

@@ -51,13 +51,16 @@ class BrokerLink:
     """One client for all writers of a process; batches of one tick share a request per broker."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._client = AIOKafkaClient(bootstrap_servers=bootstrap, client_id="giftmark-journal")
+        self._bootstrap = bootstrap
+        self._client: AIOKafkaClient = None
         self._waiting: dict[int, list[tuple[TopicPartition, bytes, asyncio.Future[Appended]]]] = {}
         self._senders: dict[int, asyncio.Task[None]] = {}
         self.cluster_id = ""
 
     async def start(self) -> None:
-        await self._client.bootstrap()
+        client = AIOKafkaClient(bootstrap_servers=self._bootstrap, client_id="giftmark-journal")
+        self._client = client
+        await client.bootstrap()
         node = self._client.get_random_node()
         self.cluster_id = str((await self._client.send(node, MetadataRequest([]))).cluster_id)
 
