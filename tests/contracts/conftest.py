@@ -1,8 +1,6 @@
 """The journal topic of the engine tests, made once per session."""
 
 import asyncio
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +8,7 @@ from app.contracts.topics import JOURNAL, manifest
 from app.topics_admin import ensure_topics
 
 sys.path.insert(0, str(Path(__file__).parent))
-from engine import PARTITIONS
+from tests.contracts.engine import PARTITIONS
 
 
 @pytest.fixture(scope="session")

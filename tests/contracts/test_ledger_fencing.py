@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from engine import balances, fresh_partition, journal, key_on, until, worker
+from tests.contracts.engine import balances, fresh_partition, journal, key_on, until, worker
 
 from app.contracts import wire
 from app.contracts.topics import JOURNAL

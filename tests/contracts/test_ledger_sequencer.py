@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from engine import (
+from tests.contracts.engine import (
     Deposit,
     Feed,
     Worker,

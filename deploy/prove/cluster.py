@@ -1,0 +1,164 @@
+"""A cluster under test: a broker and ledger workers as processes that can be hurt."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import aiohttp
+
+from app.clients_store import bearer, embedded_clients
+from app.contracts.topics import manifest
+from app.embedded_kafka import KafkaBroker
+from app.free_port import free_port
+from app.secrets_store import embedded_secrets
+from app.tether import end, spawn
+from app.topics_admin import ensure_topics
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+READY_S = 60.0
+
+
+class Worker:
+    """One ledger process; it keeps its name, ports and data through kills."""
+
+    def __init__(self, name: str, env: dict[str, str], log: Path) -> None:
+        self.name = name
+        self.public = free_port()
+        self.internal = free_port()
+        self._log = log
+        self._env = {
+            **env,
+            "GIFTMARK_WORKER_NAME": name,
+            "GIFTMARK_PUBLIC_PORT": str(self.public),
+            "GIFTMARK_INTERNAL_PORT": str(self.internal),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.public}"
+
+    @property
+    def health(self) -> str:
+        return f"http://127.0.0.1:{self.internal}/health/ready"
+
+    @property
+    def metrics(self) -> str:
+        return f"http://127.0.0.1:{self.internal}/metrics"
+
+    @property
+    def exit_code(self) -> int | None:
+        return None if self._process is None else self._process.poll()
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self, **more: str) -> None:
+        with self._log.open("ab") as output:
+            self._process = spawn(
+                [sys.executable, "-m", "app", "worker", "--role", "ledger"],
+                env={**self._env, **more},
+                cwd=CHECKOUT,
+                output=output,
+            )
+
+    def send(self, number: signal.Signals) -> None:
+        """To the worker itself: the trampoline has become it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def end(self, number: signal.Signals, patience_s: float = 15.0) -> int:
+        assert self._process is not None
+        return end(self._process, stop_signal=number, patience_s=patience_s)
+
+
+class Cluster:
+    """`settings`: more GIFTMARK_ variables for all workers, short time-outs unless given."""
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        workers: int,
+        partitions: int = 4,
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        self.data = data
+        self.partitions = partitions
+        self.broker = KafkaBroker(data / "broker")
+        self._count = workers
+        self._settings = settings or {}
+        self.workers: list[Worker] = []
+
+    def start(self) -> None:
+        """Broker, topics, workers; returns before they are ready."""
+        env = {**os.environ, **embedded_secrets(self.data, {})}
+        address = self.broker.start()
+        topics = manifest(self.partitions, self.partitions)
+        asyncio.run(ensure_topics(address, topics))
+        env |= {
+            "KAFKA_URL": address,
+            "GIFTMARK_DATA_DIR": str(self.data / "workers"),
+            "GIFTMARK_CLIENTS_FILE": str(embedded_clients(self.data)),
+            "GIFTMARK_LEDGER_PARTITIONS": str(self.partitions),
+            "GIFTMARK_INBOUND_PARTITIONS": str(self.partitions),
+            "GIFTMARK_SESSION_TIMEOUT_S": "3",
+            "GIFTMARK_REBALANCE_TIMEOUT_S": "6",
+            "GIFTMARK_LOG_FORMAT": "json",
+            **self._settings,
+        }
+        self.env = env
+        logs = self.data / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        for number in range(1, self._count + 1):
+            name = f"ledger-{number}"
+            worker = Worker(name, env, logs / f"{name}.log")
+            worker.start()
+            self.workers.append(worker)
+
+    def stop(self) -> None:
+        for worker in self.workers:
+            if worker.running:
+                worker.send(signal.SIGCONT)
+                worker.send(signal.SIGTERM)
+        for worker in self.workers:
+            if worker.running:
+                worker.end(signal.SIGTERM)
+        self.broker.stop()
+
+    def bearer(self, client: str) -> str:
+        return bearer(self.data, client)
+
+    async def ready(self, seconds: float = READY_S) -> None:
+        """Every running worker answers ready: all partitions of the group are open."""
+        async with asyncio.timeout(seconds), aiohttp.ClientSession() as session:
+            for worker in self.workers:
+                while worker.running and not await _ok(session, worker.health):
+                    await asyncio.sleep(0.1)
+
+    def logs(self) -> str:
+        return "".join(path.read_text(errors="replace") for path in (self.data / "logs").iterdir())
+
+    def figures(self, text: str) -> dict[str, float]:
+        """Samples of one metrics page by name with labels."""
+        lines = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, value in lines}
+
+
+async def _ok(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url, timeout=aiohttp.ClientTimeout(total=2)) as response:
+            return response.status == 200
+    except (aiohttp.ClientError, TimeoutError):
+        return False
+
+
+def secrets_of(data: Path) -> dict[str, str]:
+    """The installation's keys, for audits that look for what must not be in clear."""
+    loaded: dict[str, str] = json.loads((data / "secrets.json").read_text())
+    return loaded
