@@ -85,14 +85,14 @@ def _reserve(step: Step, command: AllocateCertificate, *, own: bool) -> Outcome:
     step.changes["order"] = order
     step.move("Allocated")
     step.become(Lifecycle.ALLOCATED)
-    return Answer(200, "reserved", (None, Lifecycle.ALLOCATED.value, until))
+    return Answer(200, "reserved", (Lifecycle.ALLOCATED.value, until))
 
 
 def _tied(step: Step, order: Allocation | None) -> Answer:
     if step.call is None:
         return DONE
     until = None if order is None else order.reserved_until
-    return Answer(200, "reserved", (None, step.state.status, until))
+    return Answer(200, "reserved", (step.state.status, until))
 
 
 def release(step: Step, command: ReleaseCertificate) -> Outcome:
@@ -118,7 +118,7 @@ def give_back(step: Step) -> None:
 
 
 def _released(step: Step, status: str) -> Answer:
-    return DONE if step.call is None else Answer(200, "released", (None, status))
+    return DONE if step.call is None else Answer(200, "released", (status,))
 
 
 def activate(step: Step, command: ActivateCertificate) -> Outcome:

@@ -116,7 +116,6 @@ def hold_seconds(asked: int | None, channel: str, policy: Policy) -> int:
 def _answer(step: Step, hold: Hold) -> Answer:
     values = (
         hold.n,
-        None,
         hold.approved,
         hold.approved < hold.requested,
         step.available,

@@ -54,7 +54,7 @@ from app.domain.certificates.refund import (
     resolve,
 )
 from app.domain.certificates.refund_updates import refund_update
-from app.domain.certificates.replies import STATE_SHAPE, members, replayed
+from app.domain.certificates.replies import STATE_SHAPE, answer_members, refusal_members, replayed
 from app.domain.certificates.reporting import WHAT, Rule, answer_order
 from app.domain.certificates.results import find, has_room, with_refusal, with_success
 from app.domain.certificates.reversal import reverse
@@ -141,7 +141,7 @@ def _requested(step: Step, command: Any) -> Outcome:
 def _refused(step: Step, refusal: Refusal) -> Reply:
     code, call, state = refusal.code, step.call, step.state
     status = problem(code).status
-    fields = members("", code, refusal.values, key=step.key)
+    fields = refusal_members(code, step.key, refusal.values)
     if state.lifecycle is Lifecycle.ABSENT:
         return Reply(status, code, "" if call is None else call.instance, fields)
     if not step.events:
@@ -163,7 +163,7 @@ def _done(step: Step, answer: Answer, present: _State) -> tuple[_State, Reply]:
     shape, values = answer.shape, answer.values
     if shape == STATE_SHAPE:
         values = (state_view(step.key, step.settled()),)
-    fields = members(shape, None, values, key=step.key)
+    fields = answer_members(shape, step.key, values)
     if step.state.lifecycle is not Lifecycle.ABSENT:
         result = _result(step, call, answer.status, shape=shape, values=values)
         step.changes["results"] = with_success(step.state.results, result, step.policy)

@@ -173,4 +173,4 @@ def _hold_answer(step: Step, hold: Hold, *, late: bool = False) -> Answer:
         step.available,
         step.state.currency,
     )
-    return Answer(200, "late", (*values, True)) if late else Answer(200, "hold", values)
+    return Answer(200, "late" if late else "hold", values)

@@ -6,75 +6,109 @@ from typing import Any
 from app.domain.certificates.ids import authorization_id, refund_request_id
 from app.domain.certificates.problems import problem
 from app.domain.certificates.state import StoredResult
-from app.domain.certificates.times import maybe_rfc3339
+from app.domain.certificates.times import maybe_rfc3339, rfc3339
 from app.domain.decision import Reply
 
 STATE_SHAPE = "state"
-WHOLE = ""
+Values = tuple[Any, ...]
 
-# NOTE: shapes and the order of their members are storage format, as the state is.
-SHAPES: dict[str, tuple[str, ...]] = {
-    "authorized": (
-        "authorizationId",
-        "certificateId",
-        "approved",
-        "partial",
-        "available",
-        "currency",
-        "expiresAt",
-    ),
-    "hold": (
-        "authorizationId",
-        "state",
-        "captured",
-        "restored",
-        "rest",
-        "available",
-        "currency",
-    ),
-    "late": (
-        "authorizationId",
-        "state",
-        "captured",
-        "restored",
-        "rest",
-        "available",
-        "currency",
-        "late",
-    ),
-    "reserved": ("certificateId", "status", "reservedUntil"),
-    "released": ("certificateId", "status"),
-    "reversal": ("outcome",),
-    "refund": ("refundRequestId", "status", "amount", "currency", "dueAt"),
+
+def _authorized(key: str, values: Values) -> dict[str, Any]:
+    n, approved, partial, available, currency, expires_at = values
+    return {
+        "authorizationId": authorization_id(key, n),
+        "certificateId": key,
+        "approved": approved,
+        "partial": partial,
+        "available": available,
+        "currency": currency,
+        "expiresAt": rfc3339(expires_at),
+    }
+
+
+def _hold(key: str, values: Values) -> dict[str, Any]:
+    n, state, captured, restored, rest, available, currency = values
+    return {
+        "authorizationId": authorization_id(key, n),
+        "state": state,
+        "captured": captured,
+        "restored": restored,
+        "rest": rest,
+        "available": available,
+        "currency": currency,
+    }
+
+
+def _late(key: str, values: Values) -> dict[str, Any]:
+    return {**_hold(key, values), "late": True}
+
+
+def _reserved(key: str, values: Values) -> dict[str, Any]:
+    status, until = values
+    return {"certificateId": key, "status": status, "reservedUntil": maybe_rfc3339(until)}
+
+
+def _released(key: str, values: Values) -> dict[str, Any]:
+    (status,) = values
+    return {"certificateId": key, "status": status}
+
+
+def _reversal(_key: str, values: Values) -> dict[str, Any]:
+    (outcome,) = values
+    return {"outcome": outcome}
+
+
+def _refund(key: str, values: Values) -> dict[str, Any]:
+    n, status, amount, currency, due_at = values
+    return {
+        "refundRequestId": refund_request_id(key, n),
+        "status": status,
+        "amount": amount,
+        "currency": currency,
+        "dueAt": rfc3339(due_at),
+    }
+
+
+def _whole(_key: str, values: Values) -> dict[str, Any]:
+    return dict(values[0]) if values else {}
+
+
+# NOTE: names of shapes and their values are storage format, as the state is.
+_SHAPES: dict[str, Callable[[str, Values], dict[str, Any]]] = {
+    "authorized": _authorized,
+    "hold": _hold,
+    "late": _late,
+    "reserved": _reserved,
+    "released": _released,
+    "reversal": _reversal,
+    "refund": _refund,
+    STATE_SHAPE: _whole,
+    "": _whole,
 }
-
-_RENDERED: dict[str, Callable[[str, Any], Any]] = {
-    "certificateId": lambda key, _: key,
-    "authorizationId": authorization_id,
+_REFUSED: dict[str, Callable[[str, Any], Any]] = {
     "refundRequestId": refund_request_id,
     "holds": lambda key, numbers: [authorization_id(key, n) for n in numbers],
-    "expiresAt": lambda _, at: maybe_rfc3339(at),
-    "reservedUntil": lambda _, at: maybe_rfc3339(at),
-    "lastExpiresAt": lambda _, at: maybe_rfc3339(at),
-    "dueAt": lambda _, at: maybe_rfc3339(at),
+    "lastExpiresAt": lambda _, at: rfc3339(at),
 }
 
 
-def members(shape: str, code: str | None, values: tuple[Any, ...], *, key: str) -> dict[str, Any]:
-    """The answer's members; an answer of no shape is its only value, or empty."""
-    if code is not None:
-        names = problem(code).members
-    elif shape in SHAPES:
-        names = SHAPES[shape]
-    else:
-        return dict(values[0]) if values else {}
-    fields: dict[str, Any] = {}
-    for name, value in zip(names, values, strict=True):
-        render = _RENDERED.get(name)
-        fields[name] = value if render is None else render(key, value)
-    return fields
+def answer_members(shape: str, key: str, values: Values) -> dict[str, Any]:
+    return _SHAPES[shape](key, values)
+
+
+def refusal_members(code: str, key: str, values: Values) -> dict[str, Any]:
+    """Those that the catalogue names for the code."""
+    names = problem(code).members
+    return {
+        name: _REFUSED[name](key, value) if name in _REFUSED else value
+        for name, value in zip(names, values, strict=True)
+    }
 
 
 def replayed(result: StoredResult, key: str) -> Reply:
-    fields = members(result.shape, result.code, result.values, key=key)
+    """The first answer again, byte for byte, with its first `instance`."""
+    if result.code is None:
+        fields = answer_members(result.shape, key, result.values)
+    else:
+        fields = refusal_members(result.code, key, result.values)
     return Reply(result.status, result.code, result.instance, fields, replayed=True)
