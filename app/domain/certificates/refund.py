@@ -33,8 +33,10 @@ _ACCEPTED = 202
 
 
 def find_request(state: Certificate, key: str, request_id: str) -> RefundRequest | None:
-    """The open request or one of the closed ones that are kept."""
+    """The open request or one of the closed ones that are kept; no id means the newest."""
     requests = state.refunds if state.refund is None else (*state.refunds, state.refund)
+    if not request_id:
+        return requests[-1] if requests else None
     for request in requests:
         if refund_request_id(key, request.n) == request_id:
             return request

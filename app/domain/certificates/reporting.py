@@ -94,6 +94,14 @@ def _report(
     blocks = step.changes.get("blocks", step.state.blocks)
     reasons = tuple(block.reason for block in blocks) if blocks else ()
     report = LineReport(
-        line_id, attempt, what, step.key, code, reasons, reason=reason, valid_until=valid_until
+        line_id,
+        attempt,
+        what,
+        step.key,
+        code,
+        reasons,
+        reason=reason,
+        valid_until=valid_until,
+        last4=step.state.last4 or None,
     )
     step.follow_ups.append(follow_up(order_id, report))
