@@ -13,8 +13,7 @@ Time
     The header Date follows the clock of the participant.
 
 Control: `/_sandbox/{inn}…`, JSON in and out, 400 with {"error"} on a wrong request.
-`inn` = `any` stands for requests that name nobody (`auth/key`; `simpleSignIn`, whose signer is
-known only after the signature is read).
+`inn` = `any` stands for requests that name nobody (`auth/key`, unknown tokens).
     POST /reset {seed, name, oms_id, oms_connection, apikey, cards: 60, persons: [ИНН], switches}
          makes the participant anew, all fields optional; answers inn, name, oms_id,
          oms_connection, apikey. ИНН with right check digits (7700000016 is one).
@@ -29,18 +28,19 @@ known only after the signature is read).
          DELETE /faults[/{id}]
          {operation, action, match?, contains?, nth: 1, times: 1 (0: always), when?, …}
          operation: a pattern over nk.{product,feed_product,product_list,mark_check},
-           true_api.{auth_key,sign_in,sign_in_suz,create_document,doc_list,doc_info,cises_info,
-           balance}, suz.{order,order_list,orders_search,order_status,codes,blocks,retry,close,
-           utilisation,dropout,report_info,receipt,receipt_search,ping,providers}
+           true_api.{auth_key,sign_in_true_api,sign_in_suz,submit_document,document_list,
+           document_info,cises_info,balance}, suz.{create_order,order_list,orders_search,
+           order_status,fetch_codes,code_blocks,codes_retry,close_order,utilisation,dropout,
+           report_info,receipt,receipt_search,ping,providers}
          match: {query parameter or dotted body path: value}; contains: text in the raw body
          when: before or after the commit; by default after for drop, truncated_json,
            wrong_type, extra_field, before for all others
          action: latency {ms}; drop; gate; status {status, shape: json|xml|html|empty, text,
            retry_after_s}; truncated_json; wrong_type {field, value}; extra_field;
-           on suz.order: decline {text}, reject {gtin, text}, stay {state: CREATED|PENDING,
-           for_s}, list_lag {for_s}; on create_document: verdict {state, errors},
-           list_lag {for_s}; on reports: verdict {state, errors}; on suz.codes: surplus,
-           duplicate_code, malformed_code {count}; on suz.retry: altered_block;
+           on create_order: decline {text}, reject {gtin, text}, stay {state: CREATED|PENDING,
+           for_s}, list_lag {for_s}; on submit_document: verdict {state, errors},
+           list_lag {for_s}; on reports: verdict {state, errors}; on fetch_codes: surplus,
+           duplicate_code, malformed_code {count}; on codes_retry: altered_block;
            on any: expire, steal {token}, close {order_id}, foreign_order {products,
            production_order_id, fetched, fetched_by: api|ui}
     GET  /gates?count=1&wait_s=10 requests held now; waits for their arrival

@@ -1,5 +1,9 @@
 """Who calls: participants found by token, apikey or station, and the guards of each system."""
 
+from typing import Any
+
+import msgspec
+
 from deploy.sandbox.answers import (
     SUZ_FOREIGN_TOKEN,
     RefusedError,
@@ -12,6 +16,7 @@ from deploy.sandbox.answers import (
 )
 from deploy.sandbox.call import Call
 from deploy.sandbox.participant import Participant
+from deploy.sandbox.signatures import NotSignedMessageError, parse
 from deploy.sandbox.world import World
 
 NO_AUTHENTICATION = "Отсутствует необходимый для аутентификации параметр"
@@ -37,6 +42,16 @@ def identify(
         query.get("apikey", "")
     )
     return world.participants.get(inn or "")
+
+
+def signer_of(world: World, body: bytes) -> Participant | None:
+    """The participant a sign-in is for, as far as its body can be read."""
+    try:
+        form = msgspec.json.decode(body, type=dict[str, Any])
+        named = {str(form["inn"])} if form.get("inn") else parse(str(form["data"])).inns
+    except (msgspec.DecodeError, msgspec.ValidationError, KeyError, NotSignedMessageError):
+        return None
+    return next((world.participants[inn] for inn in named if inn in world.participants), None)
 
 
 def open_to_all(_call: Call) -> None:

@@ -13,17 +13,23 @@ class Clock:
     scale: float = 1.0
     offset_ms: int = 0
     frozen_ms: int | None = None
+    advanced_ms: int = 0
 
     def now_ms(self) -> int:
         if self.frozen_ms is not None:
             return self.frozen_ms
         return time.time_ns() // 1_000_000 + self.offset_ms
 
+    def pace_ms(self) -> int:
+        """Goes on even while the clock is manual: rates are about real calls."""
+        return time.monotonic_ns() // 1_000_000 + self.advanced_ms
+
     def span_ms(self, seconds: float) -> int:
         return round(seconds * 1000 / self.scale)
 
     def advance(self, seconds: float) -> None:
         step = self.span_ms(seconds)
+        self.advanced_ms += step
         if self.frozen_ms is not None:
             self.frozen_ms += step
         else:

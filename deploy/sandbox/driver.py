@@ -121,6 +121,46 @@ class Player:
         path = f"{V3}/lk/documents/create"
         return self.true_api("POST", path, params={"pg": "lp"}, json=outer)
 
+    def order(self, *lines: tuple[str, int], number: str | None = None) -> str:
+        answer = self.suz_post("/order", order_form(*lines, number=number))
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["orderId"])
+
+    def ready_order(self, *lines: tuple[str, int], number: str | None = None) -> str:
+        """An order whose buffers are ACTIVE."""
+        order_id = self.order(*lines, number=number)
+        self.pass_time(5)
+        return order_id
+
+    def status(self, order_id: str) -> list[dict[str, Any]]:
+        answer = self.suz("GET", "/order/status", params={"orderId": order_id})
+        assert answer.status_code == 200, answer.text
+        infos: list[dict[str, Any]] = answer.json()
+        return infos
+
+    def order_status(self, order_id: str) -> str:
+        """The status of the order itself, as the list shows it."""
+        infos = self.suz("GET", "/order/list").json()["orderInfos"]
+        return str(next(i["orderStatus"] for i in infos if i["orderId"] == order_id))
+
+    def fetch(self, order_id: str, gtin: str, *, count: int) -> httpx.Response:
+        params = {"orderId": order_id, "gtin": gtin, "quantity": str(count)}
+        return self.suz("GET", "/codes", params=params)
+
+    def pass_time(self, seconds: float) -> None:
+        self.control("PUT", "/clock", {"advance_s": seconds})
+
+    def fault(self, operation: str, action: str, **parameters: Any) -> None:
+        self.control("POST", "/faults", {"operation": operation, "action": action, **parameters})
+
+    def journal(self, operation: str) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = self.control("GET", f"/journal?operation={operation}")
+        return entries
+
+    def assert_clean(self) -> None:
+        verdict = self.control("GET", "/invariants")
+        assert verdict["clean"], verdict["violations"]
+
     def documents(self, **params: str) -> list[dict[str, Any]]:
         answer = self.true_api(
             "GET", f"{V4}/doc/list", params={"pg": "lp", "senderInn": self.inn, **params}
@@ -128,6 +168,17 @@ class Player:
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["results"]
         return found
+
+
+@contextmanager
+def playing(origin: str, **form: Any) -> Iterator[Player]:
+    """A signed-in participant made anew, with a manual clock."""
+    with httpx.Client(base_url=origin, timeout=30) as http:
+        player = Player(http, form.pop("inn", "7700000016"))
+        player.reset(**form)
+        player.control("PUT", "/clock", {"mode": "manual"})
+        player.sign_in()
+        yield player
 
 
 def order_form(*lines: tuple[str, int], number: str | None = None) -> dict[str, Any]:

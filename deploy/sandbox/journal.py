@@ -6,8 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-MAX_ENTRIES = 50_000
-KEPT_BYTES = 256 * 1024
+MAX_ENTRIES = 20_000
+KEPT_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Payload:
+    """The beginning of a body with the length and digest of the whole."""
+
+    kept: bytes
+    length: int
+    sha256: str
+
+
+def payload(body: bytes) -> Payload:
+    return Payload(body[:KEPT_BYTES], len(body), hashlib.sha256(body).hexdigest())
 
 
 @dataclass
@@ -19,12 +32,12 @@ class Entry:
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
-    body: bytes
+    body: Payload
     status: int | None = None
     committed: bool = False
     dropped: bool = False
     answered_at_ms: int | None = None
-    answer: bytes = b""
+    answer: Payload | None = None
     faults: list[str] = field(default_factory=list)
 
     def shown(self) -> dict[str, Any]:
@@ -36,14 +49,15 @@ class Entry:
             "path": self.path,
             "query": dict(self.query),
             "headers": dict(self.headers),
-            "body": self.body[:KEPT_BYTES].decode(errors="replace"),
-            "body_bytes": len(self.body),
-            "body_sha256": hashlib.sha256(self.body).hexdigest(),
+            "body": self.body.kept.decode(errors="replace"),
+            "body_bytes": self.body.length,
+            "body_sha256": self.body.sha256,
             "status": self.status,
             "committed": self.committed,
             "dropped": self.dropped,
             "answered_at_ms": self.answered_at_ms,
-            "answer": self.answer[:KEPT_BYTES].decode(errors="replace"),
+            "answer": self.answer.kept.decode(errors="replace") if self.answer else None,
+            "answer_sha256": self.answer.sha256 if self.answer else None,
             "faults": self.faults,
         }
 

@@ -22,7 +22,7 @@ class Rates:
 
     def wait_ms(self, upstream: str, clock: Clock, limits: Limits) -> int:
         """0 when the call fits, else how long to wait; fitting calls are counted."""
-        now, second = clock.now_ms(), max(clock.span_ms(1), 1)
+        now, second = clock.pace_ms(), max(clock.span_ms(1), 1)
         allowed = limits.suz_rps if upstream == "suz" else limits.true_api_rps
         times = self.recent.setdefault(upstream, deque())
         while times and times[0] <= now - second:
@@ -35,7 +35,7 @@ class Rates:
         return 0
 
     def nk_wait_ms(self, operation: str, clock: Clock, limits: Limits) -> int:
-        now, length = clock.now_ms(), clock.span_ms(NK_SERIES_S)
+        now, length = clock.pace_ms(), clock.span_ms(NK_SERIES_S)
         if self.series_from_ms is None or now >= self.series_from_ms + length:
             self.series_from_ms, self.series = now, Counter()
         if self.series[operation] >= limits.nk_method or self.series.total() >= limits.nk_total:

@@ -6,7 +6,7 @@ from email.utils import formatdate
 
 from aiohttp import web
 
-from deploy.sandbox.access import identify
+from deploy.sandbox.access import identify, signer_of
 from deploy.sandbox.answers import (
     Answer,
     RefusedError,
@@ -18,7 +18,7 @@ from deploy.sandbox.answers import (
 from deploy.sandbox.call import Call, Route
 from deploy.sandbox.disturbances import happen, spoil, stand_in
 from deploy.sandbox.faults import NOW, TRANSPORT, FaultSpec
-from deploy.sandbox.journal import Entry
+from deploy.sandbox.journal import Entry, payload
 from deploy.sandbox.rates import retry_after_s
 from deploy.sandbox.world import World
 
@@ -46,7 +46,7 @@ def served(route: Route, world: World) -> WebHandler:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
-        entry.status, entry.answer = answer.status, answer.body
+        entry.status, entry.answer = answer.status, payload(answer.body)
         entry.answered_at_ms = call.now_ms
         return _response(call, entry, answer)
 
@@ -61,6 +61,8 @@ async def _call(route: Route, world: World, request: web.Request) -> Call:
     headers = {name.lower(): value for name, value in request.headers.items()}
     args = dict(request.match_info)
     who = identify(world, headers, query, connection=args.get("connection"))
+    if route.operation == "true_api.sign_in_true_api":
+        who = signer_of(world, body)
     return Call(
         operation=route.operation,
         upstream=route.upstream,
@@ -85,7 +87,7 @@ def _entry(call: Call) -> Entry:
         path=call.path_qs.split("?", 1)[0],
         query=call.query,
         headers=call.headers,
-        body=call.body,
+        body=payload(call.body),
     )
 
 

@@ -15,7 +15,7 @@ from deploy.sandbox.participant import Participant
 from deploy.sandbox.world import World
 
 KINDS = ("organisation", "expired", "person", "foreign", "untrusted")
-FOREIGN_INN = "7707083893"
+FOREIGN_INN = "7799999997"
 STUB = Path(__file__).with_name("plugin_stub.js")
 OPEN_CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -79,6 +79,7 @@ def described(certificate: x509.Certificate) -> dict[str, Any]:
     return {
         "certificate_pem": pem,
         "thumbprint": certificate.fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303
+        "serial": f"{certificate.serial_number:X}",
         "subject": certificate.subject.rfc4514_string(),
         "issuer": certificate.issuer.rfc4514_string(),
         "valid_from": certificate.not_valid_before_utc.isoformat(),
@@ -95,7 +96,7 @@ async def cors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Pages of the console may call the demo signer, and nothing else of the sandbox."""
-    allowed = request.path.endswith(("/sign", "/signer", "/plugin_stub.js"))
+    allowed = request.path.endswith(("/sign", "/signer", "/plugin_stub.js", "/_sandbox/health"))
     if not allowed:
         return await handler(request)
     if request.method == "OPTIONS":

@@ -19,7 +19,7 @@ Form = TypeVar("Form", bound=BaseModel)
 
 def _gtin(text: str) -> str:
     if not is_gtin(text):
-        raise ValueError("GTIN: 14 цифр с верной контрольной цифрой")
+        raise ValueError("нужны 14 цифр с верной контрольной цифрой")
     return text
 
 
@@ -62,7 +62,7 @@ class Product(BaseModel):
         serials = self.serial_numbers
         if self.serial_number_type == "OPERATOR":
             if serials is not None:
-                raise ValueError("serialNumbers недопустимы при OPERATOR")
+                raise ValueError("serialNumbers: недопустимы при OPERATOR")
             return self
         if not serials or len(serials) != self.quantity or len(set(serials)) != len(serials):
             raise ValueError("serialNumbers: нужны уникальные номера по числу quantity")

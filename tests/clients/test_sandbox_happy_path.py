@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from deploy.sandbox.cards import gtin_of
-from deploy.sandbox.driver import V3, V4, Player, introduction, order_form, running
+from deploy.sandbox.driver import V3, V4, Player, introduction, playing, running
 
 INN = "7700000016"
 SHIRT, SOCKS = gtin_of(1), gtin_of(2)
@@ -22,42 +21,15 @@ def origin() -> Iterator[str]:
 
 @pytest.fixture
 def player(origin: str) -> Iterator[Player]:
-    with httpx.Client(base_url=origin, timeout=30) as http:
-        someone = Player(http, INN)
-        someone.reset(seed="happy")
-        someone.control("PUT", "/clock", {"mode": "manual"})
-        someone.sign_in()
+    with playing(origin, seed="happy") as someone:
         yield someone
 
 
-def pass_time(player: Player, seconds: int) -> None:
-    player.control("PUT", "/clock", {"advance_s": seconds})
-
-
-def ordered(player: Player, *lines: tuple[str, int]) -> str:
-    answer = player.suz_post("/order", order_form(*lines, number=NUMBER))
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["orderId"])
-
-
-def status_of(player: Player, order_id: str) -> list[dict[str, object]]:
-    answer = player.suz("GET", "/order/status", params={"orderId": order_id})
-    assert answer.status_code == 200, answer.text
-    infos: list[dict[str, object]] = answer.json()
-    return infos
-
-
 def collect(player: Player, order_id: str, gtin: str, *, count: int) -> list[str]:
-    params = {"orderId": order_id, "gtin": gtin, "quantity": str(count)}
-    answer = player.suz("GET", "/codes", params=params)
+    answer = player.fetch(order_id, gtin, count=count)
     assert answer.status_code == 200, answer.text
     codes: list[str] = answer.json()["codes"]
     return codes
-
-
-def assert_clean(player: Player) -> None:
-    verdict = player.control("GET", "/invariants")
-    assert verdict["clean"], verdict["violations"]
 
 
 def test_catalogue_shows_card_flags_and_marking(player: Player) -> None:
@@ -84,13 +56,13 @@ def test_document_first_gives_codes_after_the_preorder_document(player: Player) 
     )
     assert number.status_code == 200, number.text
     assert [d["status"] for d in player.documents()] == ["IN_PROGRESS"]
-    pass_time(player, 3)
+    player.pass_time(3)
     assert [d["status"] for d in player.documents(number=number.text)] == ["CHECKED_OK"]
 
-    order_id = ordered(player, (SHIRT, 100))
-    assert status_of(player, order_id)[0]["totalPassed"] == -1
-    pass_time(player, 5)
-    assert status_of(player, order_id)[0]["bufferStatus"] == "ACTIVE"
+    order_id = player.order((SHIRT, 100), number=NUMBER)
+    assert player.status(order_id)[0]["totalPassed"] == -1
+    player.pass_time(5)
+    assert player.status(order_id)[0]["bufferStatus"] == "ACTIVE"
     codes = collect(player, order_id, SHIRT, count=99) + collect(player, order_id, SHIRT, count=1)
     listed = player.suz("GET", "/order/list").json()["orderInfos"][0]
     closed = player.suz_post("/order/close", {"orderId": order_id})
@@ -98,28 +70,27 @@ def test_document_first_gives_codes_after_the_preorder_document(player: Player) 
     assert listed["orderStatus"] == "READY"
     assert listed["productionOrderId"] == NUMBER
     assert closed.json() == {"omsId": player.oms_id}
-    assert status_of(player, order_id)[0]["bufferStatus"] == "CLOSED"
+    assert player.status(order_id)[0]["bufferStatus"] == "CLOSED"
     ledger = player.control("GET", "/ledger")
     assert codes == [code for block in ledger for code in block["codes"]]
     assert len(set(codes)) == 100
     assert {len(code) for code in codes} == {85}
-    assert_clean(player)
+    player.assert_clean()
 
 
 def test_order_first_introduces_applied_codes(player: Player) -> None:
-    order_id = ordered(player, (SHIRT, 3), (SOCKS, 2))
-    pass_time(player, 5)
+    order_id = player.ready_order((SHIRT, 3), (SOCKS, 2), number=NUMBER)
     kis = [
         c[:31] for g, n in ((SHIRT, 3), (SOCKS, 2)) for c in collect(player, order_id, g, count=n)
     ]
-    pass_time(player, 30)
-    assert {b["bufferStatus"] for b in status_of(player, order_id)} == {"CLOSED"}
+    player.pass_time(30)
+    assert {b["bufferStatus"] for b in player.status(order_id)} == {"CLOSED"}
 
     info = player.true_api("POST", f"{V3}/cises/info", params={"pg": "lp"}, json=kis).json()
     assert {i["cisInfo"]["status"] for i in info} == {"APPLIED"}
     lines = [{"uit_code": ki, "tnved_code": TNVED} for ki in kis]
     number = player.document("LP_INTRODUCE_GOODS", introduction(INN, lines)).text
-    pass_time(player, 3)
+    player.pass_time(3)
     whole = player.true_api(
         "GET", f"{V4}/doc/{number}/info", params={"pg": "lp", "body": "true"}
     ).json()
@@ -128,17 +99,16 @@ def test_order_first_introduces_applied_codes(player: Player) -> None:
     assert whole[0]["status"] == "CHECKED_OK"
     assert [p["uit_code"] for p in whole[0]["body"]["products"]] == kis
     assert {i["cisInfo"]["status"] for i in info} == {"INTRODUCED"}
-    assert_clean(player)
+    player.assert_clean()
 
 
 def test_reports_and_receipts_finish_the_specification(player: Player) -> None:
-    order_id = ordered(player, (SHIRT, 2))
-    pass_time(player, 5)
+    order_id = player.ready_order((SHIRT, 2), number=NUMBER)
     codes = collect(player, order_id, SHIRT, count=2)
     report = {"productGroup": "lp", "sntins": codes, "attributes": {"productionOrderId": NUMBER}}
     used = player.suz_post("/utilisation", report).json()["reportId"]
     dropped = player.suz_post("/dropout", report | {"dropoutReason": "DEFECT"}).json()["reportId"]
-    pass_time(player, 3)
+    player.pass_time(3)
     states = [
         player.suz("GET", "/report/info", params={"reportId": r}).json()["reportStatus"]
         for r in (used, dropped)
@@ -148,7 +118,7 @@ def test_reports_and_receipts_finish_the_specification(player: Player) -> None:
 
     assert states == ["SUCCESS", "SUCCESS"]
     assert [r["sourceDocId"] for r in receipts["results"]] == [dropped]
-    assert_clean(player)
+    player.assert_clean()
 
 
 def test_same_seed_gives_the_same_codes(player: Player) -> None:
@@ -156,18 +126,15 @@ def test_same_seed_gives_the_same_codes(player: Player) -> None:
         player.reset(seed="again")
         player.control("PUT", "/clock", {"mode": "manual"})
         player.sign_in()
-        order_id = ordered(player, (SHIRT, 5))
-        pass_time(player, 5)
+        order_id = player.order((SHIRT, 5), number=NUMBER)
+        player.pass_time(5)
         return [order_id, *collect(player, order_id, SHIRT, count=5)]
 
     assert run() == run()
 
 
 def test_time_scale_divides_every_duration() -> None:
-    with running(time_scale=100) as url, httpx.Client(base_url=url) as http:
-        player = Player(http, INN)
-        player.reset()
-        player.control("PUT", "/clock", {"mode": "manual"})
+    with running(time_scale=100) as url, playing(url) as player:
         start = player.control("GET", "/clock")["now_ms"]
-        pass_time(player, 90)
+        player.pass_time(90)
         assert player.control("GET", "/clock")["now_ms"] - start == 900
