@@ -15,11 +15,16 @@ from mode import Service
 from prometheus_client import REGISTRY
 
 from agents.handling import Handler, agent_for
+from agents.intake import Intake
 from agents.publishing import Publishing
+from app.certificates.inbound import Amounts
+from app.certificates.intake_batch import BatchIntake
+from app.certificates.intake_payments import PaymentsIntake
+from app.certificates.intake_sales import SalesIntake
 from app.certificates.publishing import Publisher
-from app.certificates.sealing import DeadLetterSealer, Sealer
+from app.certificates.sealing import ContentMacs, DeadLetterSealer, Sealer
 from app.contracts import dead_letters
-from app.contracts.topics import COMMANDS, JOURNAL, dead_letters_of
+from app.contracts.topics import BATCHES, COMMANDS, JOURNAL, PAYMENTS, SALES, dead_letters_of
 from app.domain.certificates.codes import Code, certificate_id, parse
 from app.domain.certificates.entities import ENTITIES
 from app.domain.policy import Policy
@@ -27,6 +32,7 @@ from app.metrics import FLOW, LEDGER
 from app.settings import Settings
 from app.transport import Batch, BatchConsumer, partitions_of
 from app.worker import fatal, faust_app
+from tables.clock import Clock
 from tables.draft import DeadLetter
 from tables.errors import CommandsLost
 from tables.journal import BrokerLink, Record
@@ -85,16 +91,26 @@ class LedgerRole(Service):
 
     def _handlers(self) -> list[tuple[str, int, Handler]]:
         """The wiring of the role: topic, partitions, function."""
-        settings = self.settings
-        publishing = Publishing(
-            self.link,
-            Publisher(self.policy, self.graves.seal),
-            app_name=settings.app_name,
-            partitions=settings.ledger_partitions,
+        settings, inbound = self.settings, self.settings.inbound_partitions
+        pepper = settings.code_pepper.get_secret_value()
+        amounts, macs = Amounts(settings.inbound_amount_unit), ContentMacs(pepper)
+        publisher = Publisher(self.policy, self.graves.seal)
+        ledger = settings.ledger_partitions
+        name = settings.app_name
+        publishing = Publishing(self.link, publisher, app_name=name, partitions=ledger)
+        clock = Clock(settings.clock_offset_ms)
+        intake = Intake(self.outlet, self.graves.seal, clock.wall_ms, partitions=ledger)
+        sales = SalesIntake(self.contacts, macs, amounts, pepper=pepper, policy=self.policy)
+        payments = PaymentsIntake(
+            amounts, macs, status_map=settings.payment_status_map, policy=self.policy
         )
+        rows = BatchIntake(amounts, pepper=pepper, policy=self.policy)
         return [
-            (COMMANDS, settings.ledger_partitions, self._decide),
-            (JOURNAL, settings.ledger_partitions, publishing.handle),
+            (SALES, inbound, intake.messages(sales.translate)),
+            (PAYMENTS, inbound, intake.messages(payments.translate)),
+            (BATCHES, inbound, intake.batches(rows)),
+            (COMMANDS, ledger, self._decide),
+            (JOURNAL, ledger, publishing.handle),
         ]
 
     async def _decide(self, batch: Batch) -> None:

@@ -6,8 +6,6 @@ import pytest
 
 from app.contracts.topics import JOURNAL, manifest
 from app.topics_admin import ensure_topics
-
-sys.path.insert(0, str(Path(__file__).parent))
 from tests.contracts.engine import PARTITIONS
 
 

@@ -169,7 +169,7 @@ def key_on(partition: int, n: int = 0) -> str:
 
 async def until(condition: Callable[[], bool], seconds: float = 15) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - there is no event to wait for
+        while not condition():
             await asyncio.sleep(0.01)
 
 

@@ -4,12 +4,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.contracts.engine import balances, fresh_partition, journal, key_on, until, worker
 
 from app.contracts import wire
 from app.contracts.topics import JOURNAL
 from tables.errors import LedgerError, OutcomeUnknown, OwnerUnavailable
 from tables.journal import BrokerLink, Fenced, FencedWriter
+from tests.contracts.engine import balances, fresh_partition, journal, key_on, until, worker
 
 
 async def test_a_second_opener_fences_the_first(kafka: str, journal_topic: None) -> None:

@@ -5,6 +5,10 @@ import time
 from pathlib import Path
 
 import pytest
+
+from app.contracts import wire
+from tables.draft import EntityTooLarge
+from tables.errors import OwnerUnavailable
 from tests.contracts.engine import (
     Deposit,
     Feed,
@@ -17,10 +21,6 @@ from tests.contracts.engine import (
     until,
     worker,
 )
-
-from app.contracts import wire
-from tables.draft import EntityTooLarge
-from tables.errors import OwnerUnavailable
 
 
 async def _opened(one: Worker) -> tuple[int, str, Feed]:
