@@ -151,11 +151,18 @@ async def test_an_order_no_worker_could_sign_is_refused(
     body = _pack(Envelope("ReadOrder", "req_1", 1_000, msgspec.Raw(_pack(ReadOrder("req_1")))))
     good = SIGNER.headers("SO-1", body)
     stale = str(int(time.time()) - 120)
+
+    def signed_at(stamp: str) -> dict[str, str]:
+        signature = SIGNER._mac(stamp, "SO-1", body)
+        return {TIMESTAMP_HEADER: stamp, SIGNATURE_HEADER: signature}
+
     cases = [
         ("SO-1", body, good, 200),
+        ("SO-1", body, signed_at(str(int(time.time()) - 30)), 200),
         ("SO-2", body, good, 401),
         ("SO-1", body + b" ", good, 401),
         ("SO-1", body, {**good, TIMESTAMP_HEADER: stale}, 401),
+        ("SO-1", body, signed_at(stale), 401),
         ("SO-1", body, {**good, TIMESTAMP_HEADER: "soon"}, 401),
         ("SO-1", body, {**good, SIGNATURE_HEADER: ""}, 401),
         ("SO-1", body, Signer(b"x" * 32).headers("SO-1", body), 401),
@@ -163,7 +170,7 @@ async def test_an_order_no_worker_could_sign_is_refused(
     ]
     for key, content, headers, status in cases:
         assert await sent(session, owner, key, content, headers) == status
-    assert len(owner_ledger.asked) == 1
+    assert len(owner_ledger.asked) == 2
 
 
 @pytest.mark.parametrize(
