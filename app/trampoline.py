@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
-PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAP_DAC_OVERRIDE = 1
+CAP_SETPCAP = 8
+SECBIT_NO_SETUID_FIXUP = 4
 CAPABILITY_VERSION_3 = 0x20080522
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -31,25 +33,35 @@ def permitted_capabilities() -> int:
     return int(next(line for line in lines if line.startswith("CapPrm:")).split()[1], 16)
 
 
-def keep_file_access() -> None:
-    """The checkout may lie below a folder that only root may enter; its modes stay as they are."""
-    bit = 1 << CAP_DAC_OVERRIDE
-    if not permitted_capabilities() & bit:
-        return
-    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
-    data = (ctypes.c_uint32 * 6)(bit, bit, bit, 0, 0, 0)
-    if libc.capset(header, data) != 0:
-        raise OSError(ctypes.get_errno(), "capset failed")
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE)
-
-
 def become_user(name: str) -> None:
+    """Drops to the user; keeps root's way to files when there is one, and nothing else.
+
+    The checkout may lie below a folder that only root may enter; its modes stay as they are.
+    """
     entry = pwd.getpwnam(name)
-    prctl(PR_SET_KEEPCAPS, 1)
+    kept = may_keep(permitted_capabilities())
+    if kept:
+        # Without this bit access(2) forgets the capability of a user who is not root.
+        prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP)
     os.setgroups([])
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)
-    keep_file_access()
+    if kept:
+        hold_only(kept)
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE)
+
+
+def may_keep(permitted: int) -> int:
+    """The bit of the capability, or 0 where root may not pass it on."""
+    passing_on = permitted & (1 << CAP_SETPCAP)
+    return permitted & (1 << CAP_DAC_OVERRIDE) if passing_on else 0
+
+
+def hold_only(capabilities: int) -> None:
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    data = (ctypes.c_uint32 * 6)(capabilities, capabilities, capabilities, 0, 0, 0)
+    if libc.capset(header, data) != 0:
+        raise OSError(ctypes.get_errno(), "capset failed")
 
 
 def main(parent: int, death_signal: int, user: str, /, *, command: list[str]) -> None:

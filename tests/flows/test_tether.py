@@ -9,10 +9,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.embedded_postgres import system_user
 from app.tether import end, spawn, tethered
 
 PARENT = """
 import signal, subprocess, sys
+from app.embedded_postgres import system_user
 from app.tether import spawn
 print(spawn((sys.executable, "-c", "import time; time.sleep(600)")).pid, flush=True)
 signal.pause()
@@ -60,3 +62,14 @@ def test_a_command_does_not_begin_after_its_parent_ended() -> None:
     done = subprocess.run(orphan, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert done.stdout == ""
+
+
+def test_a_child_of_another_user_reaches_the_folders_of_its_parent(tmp_path: Path) -> None:
+    folder = tmp_path / "private"
+    folder.mkdir(mode=0o700)
+    (folder / "tool").write_text("#!/bin/sh\necho reached\n")
+    (folder / "tool").chmod(0o755)
+    check = f"test -x {folder}/tool && {folder}/tool"
+    command = tethered(("sh", "-c", check), user=system_user())
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "reached\n", done.stderr
