@@ -19,6 +19,8 @@ HOLDS = "/certificates/authorizations"
 HOLD = f"{HOLDS}/{{authorizationId}}"
 REFUNDS = "/certificates/refunds"
 REFUND = f"{REFUNDS}/{{refundRequestId}}"
+REVERSALS = "/certificates/reversals"
+BY_CODE = "/certificates/{code}/refund"
 ORDER = "/certificates/orders/{orderId}"
 LINE = f"{ORDER}/lines/{{orderLineId}}"
 ONE = "/certificates/{certificateId}"
@@ -33,7 +35,7 @@ ROUTES = (
     Route(ACT, f"{HOLD}/capture", POS, certificates.capture, c.Capture, 200, a.HoldChanged),
     Route(ACT, f"{HOLD}/void", POS, certificates.void, c.Void, 200, a.HoldChanged),
     Route(ACT, f"{HOLD}/restore", POS, certificates.restore, c.Restore, 200, a.HoldChanged),
-    Route(ACT, "/certificates/reversals", POS, certificates.reverse, c.Reversal, 200, a.Reversed),
+    Route(ACT, REVERSALS, POS, certificates.reverse, c.Reversal, 200, a.Reversed, 202),
     Route(ACT, REFUNDS, SHOP, refunds.request_refund, r.RefundRequest, 202, a.Refund),
     Route(GET, REFUND, READERS, refunds.read_refund, None, 200, a.Refund),
     Route(ACT, f"{REFUND}/details", SHOP, refunds.provide_details, r.RefundDetails, 202, a.Refund),
@@ -42,15 +44,7 @@ ROUTES = (
     Route(GET, ORDER, READERS, orders.read_order, None, 200, a.Order),
     Route(ACT, f"{LINE}/notify", OPERATOR, orders.resend_notification, c.Resend, 202, a.Line),
     Route(ACT, f"{LINE}/contact", OPERATOR, orders.supply_contact, c.SupplyContact, 202, a.Line),
-    Route(
-        ACT,
-        "/certificates/{code}/refund",
-        SHOP,
-        refunds.request_refund,
-        r.RefundOfCode,
-        202,
-        a.Refund,
-    ),
+    Route(ACT, BY_CODE, SHOP, refunds.request_refund, r.RefundOfCode, 202, a.Refund),
     Route(GET, ONE, OPERATOR, certificates.read_certificate, None, 200, a.State),
     Route(ACT, f"{ONE}/block", OPERATOR, certificates.block, c.Block, 200, a.State),
     Route(ACT, f"{ONE}/unblock", OPERATOR, certificates.unblock, c.Reason, 200, a.State),

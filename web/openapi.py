@@ -85,7 +85,10 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 def _responses(route: Route) -> dict[str, Any]:
     success = {"application/json": {"schema": _ref(route.answer)}}
     problem = {"application/problem+json": {"schema": _ref(ProblemDetails)}}
-    responses: dict[str, Any] = {str(route.status): {"description": "done", "content": success}}
+    done = {"description": "done", "content": success}
+    responses: dict[str, Any] = {
+        str(status): done for status in (route.status, route.also) if status
+    }
     for status, words in _BY_STATUS.items():
         responses[status] = {"description": words, "content": problem}
     return responses

@@ -80,7 +80,7 @@ ACT = Verb("POST", keyed=True)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`status` and `answer`: of success."""
+    """`status` and `answer`: of success; `also`: the other status it may have."""
 
     verb: Verb
     path: str
@@ -89,6 +89,7 @@ class Route:
     body: type[BaseModel] | None
     status: int
     answer: type[BaseModel]
+    also: int | None = None
 
     @property
     def operation(self) -> str:

@@ -13,6 +13,8 @@ from prometheus_client import CollectorRegistry
 
 from app.domain.policy import Policy
 from app.settings import Settings
+from tests.http.law import LawfulLedger
+from tests.http.pair import Pair
 from tests.http.worker import (
     CLIENTS,
     CODE,
@@ -96,3 +98,12 @@ async def start(clients_file: Path) -> AsyncIterator[Start]:
 @pytest.fixture
 async def server(start: Start, ledger: FakeLedger) -> Server:
     return await start(ledger)
+
+
+@pytest.fixture
+async def pair(start: Start, certificate: str) -> Pair:
+    ledger, remote = LawfulLedger(), LawfulLedger()
+    owner = await start(ledger)
+    remote.owner = lambda _key: owner.internal
+    ledger.activate(certificate)
+    return Pair(ledger, owner, other=await start(remote), key=certificate)
