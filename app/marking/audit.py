@@ -29,24 +29,27 @@ async def write(tx: Transaction, entry: Entry) -> None:
     await tx.execute(
         """insert into marking.audit_log (actor, participant_id, order_id, subject, action,
                from_status, to_status, call_id, details)
-           values (%(actor)s, %(participant_id)s, %(order_id)s, %(subject)s, %(action)s,
+           values (%(actor)s, coalesce(%(participant_id)s, (select o.participant_id
+               from marking.orders o where o.id = %(order_id)s)), %(order_id)s,
+               %(subject)s, %(action)s,
                %(from_status)s, %(to_status)s, %(call_id)s, %(details)s)""",
         **{**msgspec.structs.asdict(entry), "details": as_json(entry.details)},
     )
 
 
 class Event(msgspec.Struct, frozen=True):
-    """A fact for the ERP; `version` is the order's at that moment."""
+    """A fact for the ERP; `version` is the order's at that moment, `mark` tells equals apart."""
 
     kind: str
     order_id: str
     version: int
     payload: dict[str, Any] = {}
+    mark: str = ""
 
 
 async def announce(tx: Transaction, event: Event) -> None:
     """Into the outbox in the same transaction; a repeated fact keeps its one row."""
-    identity = event_id(event.order_id, event.version, event.kind)
+    identity = event_id(event.order_id, event.version, event.kind + event.mark)
     await tx.execute(
         """insert into marking.outbox (id, topic, key, value)
            select %(id)s, %(topic)s, o.id::text, jsonb_build_object('event_id', %(id)s::text,

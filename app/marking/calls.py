@@ -48,7 +48,6 @@ class CallRow(msgspec.Struct, frozen=True):
     planned_at: datetime
     reconcile_step: int
     remote_date: datetime | None
-    foreign_dismissed: bool
 
     @property
     def doubtful_since(self) -> int | None:

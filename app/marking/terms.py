@@ -1,5 +1,7 @@
 """Durations, limits and choices the marking flow works by, all settings in one place."""
 
+import re
+
 import msgspec
 
 from app.domain.marking.order import Profile
@@ -74,6 +76,10 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def lookups(self) -> int:
         return len(self.marking_reconcile_delays_s)
+
+    def is_station_limit(self, text: str) -> bool:
+        """A refusal that means too many orders; its wording is not published."""
+        return re.search(self.suz_limit_pattern, text) is not None
 
     def rules(self) -> Rules:
         return Rules(

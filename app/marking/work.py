@@ -24,7 +24,10 @@ SCHEMA = 1
 
 
 class WorkMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """`order_id`: the order, or the participant of a batch poll; it is the key."""
+    """`order_id`: the order, or the participant of a poll; it is the key.
+
+    `subject_id`: the participant of the order, or the row of the poll.
+    """
 
     message_id: str
     task: str

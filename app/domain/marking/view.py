@@ -32,7 +32,7 @@ class CallState(StrEnum):
 
 C = CallState
 CALL_TRANSITIONS: dict[CallState, frozenset[CallState]] = {
-    C.PLANNED: frozenset({C.CLAIMED, C.REFUSED}),
+    C.PLANNED: frozenset({C.CLAIMED, C.REFUSED, C.FOUND}),
     C.CLAIMED: frozenset({C.PLANNED, C.ANSWERED, C.REFUSED, C.UNKNOWN}),
     C.UNKNOWN: frozenset({C.ANSWERED, C.FOUND, C.ABSENT}),
     C.ABSENT: frozenset({C.FOUND}),

@@ -25,8 +25,7 @@ create table marking.calls (
     looked_at timestamptz,
     remote_request_id text,
     remote_id uuid,
-    remote_date timestamptz,
-    foreign_dismissed boolean not null default false
+    remote_date timestamptz
 );
 create unique index calls_one_open on marking.calls (operation, subject_id)
     where state in ('PLANNED', 'CLAIMED', 'UNKNOWN');

@@ -1,6 +1,6 @@
 -- Received codes: sealed blocks, one row per code, and what was handed on.
 create table marking.code_blocks (
-    block_id uuid primary key,
+    block_id text primary key,
     suz_order_id uuid not null references marking.suz_orders,
     gtin char(14) not null,
     quantity int not null,
@@ -16,7 +16,7 @@ create table marking.codes (
     ki text not null unique,
     gtin char(14) not null,
     order_id uuid not null references marking.orders,
-    block_id uuid not null references marking.code_blocks,
+    block_id text not null references marking.code_blocks,
     pos int not null,
     status text not null default 'STORED' check (status in
         ('STORED', 'APPLIED', 'INTRODUCED', 'RETIRED', 'WRITTEN_OFF')),

@@ -1,0 +1,180 @@
+"""Codes on their way through circulation: their states, and documents and reports about them."""
+
+from typing import Any
+
+import msgspec
+
+from app.domain.marking import bodies
+from app.domain.marking.dictionaries import MAX_CODES_PER_DOCUMENT, ReleaseMethod
+from app.domain.marking.document import DocumentPurpose
+from app.domain.marking.order import Cause, Hold, OrderStatus
+from app.domain.marking.steps import FreezeDocuments, FreezeReport
+from app.integrations import true_api
+from app.integrations.errors import NotFound, Upstream
+from app.marking import audit, store
+from app.marking.attempts import access_to
+from app.marking.audit import Entry
+from app.marking.blocks import full_codes
+from app.marking.database import Transaction, as_json
+from app.marking.desk import AGAIN, Desk, Next, Work
+from app.marking.failures import pause
+from app.marking.freezing import NewDocument, freeze_document, freeze_report
+from app.marking.store import Change
+
+MOST_ASKED = 1_000
+LIFE = ("STORED", "APPLIED", "INTRODUCED", "RETIRED", "WRITTEN_OFF")
+REMOTE_LIFE = {"EMITTED": "STORED", **{word: word for word in LIFE}}
+
+
+async def refresh_codes(desk: Desk, work: Work) -> Next:
+    """States of the codes of an order as True API gives them, never by assumption."""
+    rows = await desk.database.rows(
+        """select ki from marking.codes where order_id = %(id)s and not malformed
+               and status not in ('RETIRED', 'WRITTEN_OFF') order by id""",
+        id=work.row.id,
+    )
+    kis = [row["ki"] for row in rows]
+    access = await access_to(desk, work, Upstream.TRUE_API)
+    states: list[dict[str, str]] = []
+    for start in range(0, len(kis), MOST_ASKED):
+        try:
+            answer = await true_api.cises_info(
+                desk.clients.true_api, access, kis[start : start + MOST_ASKED]
+            )
+        except NotFound:
+            continue
+        states += [
+            {"ki": entry.cis_info.requested_cis[:31], "status": REMOTE_LIFE[entry.cis_info.status]}
+            for entry in answer.value
+            if entry.cis_info.status in REMOTE_LIFE
+        ]
+    async with desk.database.transaction() as tx:
+        changed = await write_states(tx, work.row.id, states)
+        entry = Entry("codes.refreshed", "worker", work.row.participant_id, work.row.id)
+        details = {"asked": len(kis), "changed": changed}
+        await audit.write(tx, msgspec.structs.replace(entry, details=details))
+    return AGAIN
+
+
+async def write_states(tx: Transaction, order_id: str, states: list[dict[str, str]]) -> int:
+    """Codes only go forward; how many did."""
+    return await tx.execute(
+        """update marking.codes c set status = s.status, status_at = now()
+           from jsonb_to_recordset(%(states)s) as s(ki text, status text)
+           where c.ki = s.ki and c.order_id = %(id)s
+                 and array_position(%(life)s::text[], s.status)
+                     > array_position(%(life)s::text[], c.status)""",
+        states=as_json(states),
+        id=order_id,
+        life=list(LIFE),
+    )
+
+
+async def freeze_documents(desk: Desk, work: Work, step: FreezeDocuments) -> Next:
+    """Documents over stored codes, in parts the upstream accepts."""
+    if step.purpose is DocumentPurpose.INTRODUCE:
+        if work.row.attributes.release_method_type is ReleaseMethod.IMPORT:
+            return await pause(desk, work, Hold.ATTENTION, code="introduction-refused")
+        return await _freeze_introduction(desk, work)
+    return await _freeze_side_documents(desk, work, step.purpose)
+
+
+async def _freeze_introduction(desk: Desk, work: Work) -> Next:
+    async with desk.database.transaction() as tx:
+        rows = await tx.rows(
+            """select c.ki, coalesce(l.tnved, '') as tnved from marking.codes c
+               join marking.order_lines l on l.order_id = c.order_id and l.gtin = c.gtin
+               where c.order_id = %(id)s and not c.malformed and c.status = 'APPLIED'
+                     and not exists (select 1 from marking.document_codes d where d.ki = c.ki
+                                     and d.purpose = 'introduce' and d.live)
+               order by c.id""",
+            id=work.row.id,
+        )
+        if not rows:
+            return await pause(desk, work, Hold.ATTENTION, code="introduction-refused")
+        change = Change(OrderStatus.DOC_SIGNING, cause=Cause.WORKER, reason="introduce")
+        if await store.move(tx, work.lease, change, row=work.row) is None:
+            return AGAIN
+        for part, start in enumerate(range(0, len(rows), MAX_CODES_PER_DOCUMENT), start=1):
+            pairs = tuple(
+                (r["ki"], r["tnved"]) for r in rows[start : start + MAX_CODES_PER_DOCUMENT]
+            )
+            body = bodies.introduction_body(
+                pairs, inn=work.participant.inn, attributes=work.row.attributes
+            )
+            kis = tuple(ki for ki, _ in pairs)
+            summary = {"codes": len(pairs)}
+            document = NewDocument(DocumentPurpose.INTRODUCE, body, part, kis, summary)
+            await freeze_document(tx, desk, work=work, document=document)
+    return AGAIN
+
+
+async def _freeze_side_documents(desk: Desk, work: Work, purpose: DocumentPurpose) -> Next:
+    plan = work.row.postprocess
+    chosen = plan.dropout if purpose is DocumentPurpose.WRITE_OFF else plan.withdraw
+    assert chosen is not None, "the plan asks for this document"
+    async with desk.database.transaction() as tx:
+        kis = await _chosen(tx, work.row.id, chosen.codes, purpose=purpose)
+        if not kis:
+            return await pause(desk, work, Hold.ATTENTION, code="document-rejected")
+        for part, start in enumerate(range(0, len(kis), MAX_CODES_PER_DOCUMENT), start=1):
+            codes = tuple(kis[start : start + MAX_CODES_PER_DOCUMENT])
+            body = _side_body(work, codes, purpose)
+            document = NewDocument(purpose, body, part, codes, {"codes": len(codes)})
+            await freeze_document(tx, desk, work=work, document=document)
+    return AGAIN
+
+
+def _side_body(work: Work, codes: tuple[str, ...], purpose: DocumentPurpose) -> bytes:
+    plan, inn = work.row.postprocess, work.participant.inn
+    if purpose is DocumentPurpose.WRITE_OFF:
+        assert plan.dropout is not None
+        return bodies.write_off_body(codes, inn=inn, plan=plan.dropout)
+    assert plan.withdraw is not None
+    return bodies.withdrawal_body(codes, inn=inn, plan=plan.withdraw)
+
+
+async def _chosen(
+    tx: Transaction, order_id: str, wanted: tuple[str, ...], *, purpose: DocumentPurpose
+) -> list[str]:
+    """Named codes of the order, or all; none that is in a live document of this purpose."""
+    rows = await tx.rows(
+        """select ki from marking.codes c where order_id = %(id)s and not malformed
+               and (%(all)s or ki = any(%(wanted)s))
+               and not exists (select 1 from marking.document_codes d where d.ki = c.ki
+                               and d.purpose = %(purpose)s and d.live)
+           order by id""",
+        id=order_id,
+        all=not wanted,
+        wanted=list(wanted),
+        purpose=purpose,
+    )
+    return [row["ki"] for row in rows]
+
+
+async def freeze_reports(desk: Desk, work: Work, step: FreezeReport) -> Next:
+    """Reports hold full codes: opened from their blocks, sealed again with the report."""
+    async with desk.database.transaction() as tx:
+        codes = await _report_codes(tx, desk, work, kind=step.kind)
+        if not codes:
+            return await pause(desk, work, Hold.ATTENTION, code=f"{step.kind}-refused")
+        for part, start in enumerate(range(0, len(codes), MAX_CODES_PER_DOCUMENT), start=1):
+            chunk = tuple(codes[start : start + MAX_CODES_PER_DOCUMENT])
+            body = _report_body(work, chunk, step.kind)
+            await freeze_report(tx, desk, work=work, kind=step.kind, body=body, part=part)
+    return AGAIN
+
+
+async def _report_codes(tx: Transaction, desk: Desk, work: Work, *, kind: str) -> list[str]:
+    dropout = work.row.postprocess.dropout
+    wanted = dropout.codes if kind == "dropout" and dropout is not None else ()
+    every = await full_codes(tx, desk.sealer, order_id=work.row.id)
+    chosen: set[Any] = set(wanted)
+    return [code for ki, code in every if not wanted or ki in chosen]
+
+
+def _report_body(work: Work, codes: tuple[str, ...], kind: str) -> bytes:
+    dropout = work.row.postprocess.dropout
+    if kind == "utilisation" or dropout is None:
+        return bodies.utilisation_body(codes)
+    return bodies.dropout_body(codes, reason=dropout.reason)

@@ -1,0 +1,256 @@
+"""Bytes are frozen once, with their sign request in the same transaction."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from app.domain.marking import bodies
+from app.domain.marking.bodies import BodyLine
+from app.domain.marking.dictionaries import SerialNumberType
+from app.domain.marking.document import DOCUMENT_TYPES, DocumentPurpose
+from app.domain.marking.draft import DraftLine
+from app.marking import sign_requests
+from app.marking.database import Transaction, raw
+from app.marking.desk import Desk, Work
+from app.marking.ids import new_id
+from app.marking.sign_requests import NewRequest
+
+
+async def lines_of(tx: Transaction, order_id: str) -> tuple[BodyLine, ...]:
+    rows = await tx.rows(
+        """select gtin, quantity, serial_number_type, serial_numbers, tnved
+           from marking.order_lines where order_id = %(id)s order by position""",
+        id=order_id,
+    )
+    return tuple(
+        BodyLine(
+            DraftLine(
+                row["gtin"],
+                row["quantity"],
+                SerialNumberType(row["serial_number_type"]),
+                tuple(row["serial_numbers"] or ()),
+            ),
+            row["tnved"],
+        )
+        for row in rows
+    )
+
+
+class NewDocument(msgspec.Struct, frozen=True):
+    purpose: DocumentPurpose
+    body: bytes
+    part: int = 1
+    codes: tuple[str, ...] = ()
+    summary: dict[str, Any] = {}
+
+
+async def freeze_preorder(tx: Transaction, desk: Desk, work: Work) -> str:
+    lines = await lines_of(tx, work.row.id)
+    body = bodies.preorder_body(
+        work.row.id, lines, inn=work.participant.inn, attributes=work.row.attributes
+    )
+    total = sum(line.line.quantity for line in lines)
+    summary = {"lines": len(lines), "codes": total}
+    document = NewDocument(DocumentPurpose.PREORDER, body, summary=summary)
+    return await freeze_document(tx, desk, work=work, document=document)
+
+
+async def freeze_document(tx: Transaction, desk: Desk, *, work: Work, document: NewDocument) -> str:
+    """A new attempt of a part, waiting for its signature; the codes in it are marked live."""
+    document_id = new_id()
+    await tx.execute(
+        """insert into marking.documents (id, order_id, purpose, part, attempt, type, body,
+               body_sha256, status)
+           select %(id)s, %(order)s, %(purpose)s, %(part)s, 1 + coalesce(max(attempt), 0),
+                  %(type)s, %(body)s, %(sha)s, 'SIGNING'
+           from marking.documents where order_id = %(order)s and purpose = %(purpose)s
+                and part = %(part)s""",
+        id=document_id,
+        order=work.row.id,
+        purpose=document.purpose,
+        part=document.part,
+        type=DOCUMENT_TYPES[document.purpose],
+        body=document.body,
+        sha=hashlib.sha256(document.body).digest(),
+    )
+    if document.codes:
+        await tx.execute(
+            """insert into marking.document_codes (document_id, ki, purpose, live)
+               select %(id)s, unnest(%(codes)s::text[]), %(purpose)s, true""",
+            id=document_id,
+            codes=list(document.codes),
+            purpose=document.purpose,
+        )
+    context = {"type": DOCUMENT_TYPES[document.purpose], **document.summary}
+    await _request(
+        tx,
+        desk,
+        work=work,
+        purpose="document",
+        subject=document_id,
+        payload=document.body,
+        context=context,
+    )
+    return document_id
+
+
+async def _request(
+    tx: Transaction,
+    desk: Desk,
+    *,
+    work: Work,
+    purpose: str,
+    subject: str,
+    payload: bytes,
+    context: dict[str, Any],
+) -> str:
+    request = NewRequest(
+        work.row.participant_id,
+        purpose,
+        payload,
+        detached=True,
+        order_id=work.row.id,
+        subject_id=subject,
+        context=context,
+    )
+    return await sign_requests.create(tx, request, sealer=desk.sealer)
+
+
+async def renew_request(
+    tx: Transaction, desk: Desk, *, work: Work, purpose: str, subject: str, payload: bytes
+) -> str:
+    """The signature was refused: the same bytes wait for another one."""
+    await tx.execute(
+        """update marking.sign_requests set state = 'CANCELLED'
+           where subject_id = %(subject)s and purpose = %(purpose)s and state = 'USED'""",
+        subject=subject,
+        purpose=purpose,
+    )
+    context = {"again": True}
+    return await _request(
+        tx,
+        desk,
+        work=work,
+        purpose=purpose,
+        subject=subject,
+        payload=payload,
+        context=context,
+    )
+
+
+async def freeze_station_order(tx: Transaction, desk: Desk, work: Work) -> str:
+    """The next attempt at the station with its buffers; it becomes the current one."""
+    lines = await lines_of(tx, work.row.id)
+    last = await tx.value(
+        """select coalesce(max(attempt), 0) from marking.suz_orders
+           where order_id = %(id)s""",
+        id=work.row.id,
+    )
+    attempt = int(last) + 1
+    number = bodies.production_order_id(work.row.id, attempt)
+    body = bodies.station_order_body(number, lines, attributes=work.row.attributes)
+    row_id = new_id()
+    await tx.execute(
+        """update marking.suz_orders set current = false where order_id = %(id)s""",
+        id=work.row.id,
+    )
+    await tx.execute(
+        """insert into marking.suz_orders (id, order_id, attempt, production_order_id, body,
+               body_sha256) values (%(id)s, %(order)s, %(attempt)s, %(number)s, %(body)s,
+               %(sha)s)""",
+        id=row_id,
+        order=work.row.id,
+        attempt=attempt,
+        number=number,
+        body=body,
+        sha=hashlib.sha256(body).digest(),
+    )
+    await tx.execute(
+        """insert into marking.buffers (suz_order_id, gtin, status, ordered)
+           select %(id)s, gtin, 'WAITING', quantity from marking.order_lines
+           where order_id = %(order)s""",
+        id=row_id,
+        order=work.row.id,
+    )
+    total = sum(line.line.quantity for line in lines)
+    context = {"lines": len(lines), "codes": total, "attempt": attempt}
+    await _request(
+        tx,
+        desk,
+        work=work,
+        purpose="suz_order",
+        subject=row_id,
+        payload=body,
+        context=context,
+    )
+    return row_id
+
+
+async def freeze_close(tx: Transaction, desk: Desk, work: Work) -> None:
+    """The closing of the current station order; closing annuls what was not fetched."""
+    row = await tx.one(
+        """select id, suz_order_id from marking.suz_orders
+           where order_id = %(id)s and current""",
+        id=work.row.id,
+    )
+    assert row is not None, "only a station order is closed"
+    body = bodies.close_body(row["suz_order_id"])
+    await tx.execute(
+        "update marking.suz_orders set close_body = %(body)s where id = %(id)s",
+        body=body,
+        id=row["id"],
+    )
+    assert work.view.station is not None
+    annulled = sum(max(0, (b.total or 0) - b.stored) for b in work.view.station.buffers)
+    await _request(
+        tx,
+        desk,
+        work=work,
+        purpose="suz_close",
+        subject=row["id"],
+        payload=body,
+        context={"annulled": annulled},
+    )
+
+
+async def freeze_report(
+    tx: Transaction, desk: Desk, *, work: Work, kind: str, body: bytes, part: int
+) -> str:
+    """A report with full codes: sealed at rest, in `suz_reports` and in its sign request."""
+    report_id = new_id()
+    await tx.execute(
+        """insert into marking.suz_reports (id, order_id, kind, part, body_enc, body_sha256,
+               status) values (%(id)s, %(order)s, %(kind)s, %(part)s, %(body)s, %(sha)s,
+               'SIGNING')""",
+        id=report_id,
+        order=work.row.id,
+        kind=kind,
+        part=part,
+        body=desk.sealer.seal_packed(body, place=f"suz_reports:{report_id}"),
+        sha=hashlib.sha256(body).digest(),
+    )
+    await _request(
+        tx,
+        desk,
+        work=work,
+        purpose="suz_report",
+        subject=report_id,
+        payload=body,
+        context={"kind": kind, "part": part},
+    )
+    return report_id
+
+
+async def signature_of(tx: Transaction, subject_id: str, *, purpose: str) -> bytes:
+    """The CMS that was stored for the frozen bytes of a subject."""
+    cms = await tx.value(
+        """select signature from marking.sign_requests
+           where subject_id = %(subject)s and purpose = %(purpose)s
+                 and state in ('SIGNED', 'USED')
+           order by created_at desc, id desc limit 1""",
+        subject=subject_id,
+        purpose=purpose,
+    )
+    assert cms is not None, "a call is planned only when its subject is signed"
+    return raw(cms)

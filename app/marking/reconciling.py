@@ -1,0 +1,277 @@
+"""After a doubtful call: ask the foreign side whether it happened, adopt it or send again."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from app.domain.marking.bodies import production_order_id
+from app.domain.marking.document import DocumentPurpose
+from app.domain.marking.order import Hold
+from app.domain.marking.station import RemoteOrder, missing
+from app.domain.marking.view import CallState, Operation
+from app.integrations import suz, true_api
+from app.integrations.errors import Upstream
+from app.integrations.suz_answers import RemoteOrder as ListedOrder
+from app.integrations.true_api_answers import DocumentEntry, DocumentInfo
+from app.marking import calls, store
+from app.marking.adopting import Found, adopt, keep_orphan
+from app.marking.attempts import access_to
+from app.marking.calls import CallRow
+from app.marking.collecting import mark_lost, place_of, recover_blocks
+from app.marking.database import Transaction, ms
+from app.marking.desk import AGAIN, Desk, Next, Work
+from app.marking.failures import pause
+from app.marking.messages_ru import hold_text
+from app.marking.metrics import DOUBLES, RECONCILIATIONS
+from app.marking.observing import Seen, apply, observe, station_row
+from app.marking.report_lookup import look_for_report
+from app.marking.submitting import accept_number
+from app.marking.views import load_buffers
+
+HOUR_MS = 3_600_000
+MOST_PAGES = 50
+
+
+async def doubt(desk: Desk, work: Work, call: CallRow) -> Next:
+    """A claim of a worker that is gone."""
+    detail = {"code": "unknown-outcome", "text": hold_text("unknown-outcome")}
+    async with desk.database.transaction() as tx:
+        await calls.doubt(tx, call.id, error="the worker is gone", http_status=None)
+        await store.set_hold(tx, work.lease, Hold.UNKNOWN_OUTCOME, detail=detail)
+    return AGAIN
+
+
+async def look(desk: Desk, work: Work, call: CallRow) -> Next:
+    return await LOOKUPS[call.operation](desk, work, call)
+
+
+async def vain(desk: Desk, work: Work, call: CallRow, *, may_be_absent: bool = True) -> Next:
+    """A complete lookup found nothing; after all of them the call did not happen."""
+    last = call.reconcile_step + 1 >= desk.terms.lookups
+    async with desk.database.transaction() as tx:
+        if last and may_be_absent:
+            await calls.settle(tx, call.id, CallState.ABSENT)
+            await store.clear_hold(tx, work.lease, Hold.UNKNOWN_OUTCOME)
+        else:
+            await calls.looked_in_vain(tx, call.id)
+    absent = last and may_be_absent
+    RECONCILIATIONS.labels(call.operation, "absent" if absent else "vain").inc()
+    return AGAIN
+
+
+async def found(desk: Desk, work: Work, call: CallRow, *, several: bool = False) -> Next:
+    RECONCILIATIONS.labels(call.operation, "several" if several else "found").inc()
+    async with desk.database.transaction() as tx:
+        await store.clear_hold(tx, work.lease, Hold.UNKNOWN_OUTCOME)
+    if several:
+        return await pause(desk, work, Hold.ATTENTION, code="several-found")
+    return AGAIN
+
+
+async def _look_for_order(desk: Desk, work: Work, call: CallRow) -> Next:
+    access = await access_to(desk, work, Upstream.SUZ)
+    answer = await suz.order_list(desk.clients.suz, access)
+    listed = answer.value.order_infos
+    async with desk.database.transaction() as tx:
+        rows = await tx.rows(
+            """select id, production_order_id, suz_order_id from marking.suz_orders
+               where order_id = %(id)s""",
+            id=work.row.id,
+        )
+        by_own = {row["production_order_id"]: row["id"] for row in rows}
+        ours = [
+            Found(by_own[one.production_order_id], one)
+            for one in listed
+            if one.production_order_id in by_own
+        ]
+        if ours:
+            several = await adopt(tx, desk, ours, at=work.now)
+            candidates = []
+        else:
+            candidates = await _candidates(tx, work, call, listed=listed)
+    if ours:
+        return await found(desk, work, call, several=several)
+    result = await vain(desk, work, call, may_be_absent=not candidates)
+    if candidates and call.reconcile_step + 1 >= desk.terms.lookups:
+        shown: dict[str, Any] = {"suz_order_ids": candidates}
+        return await pause(desk, work, Hold.ATTENTION, code="foreign-candidate", **shown)
+    return result
+
+
+async def _candidates(
+    tx: Transaction, work: Work, call: CallRow, *, listed: list[ListedOrder]
+) -> list[str]:
+    """Orders without a number of ours that look exactly like the one we sent."""
+    lines = await tx.rows(
+        "select gtin, quantity from marking.order_lines where order_id = %(id)s", id=work.row.id
+    )
+    wanted = {(line["gtin"], line["quantity"]) for line in lines}
+    earliest = (ms(call.claimed_at) or 0) - HOUR_MS
+    alike = [
+        one
+        for one in listed
+        if not one.production_order_id
+        and {(b.gtin.rjust(14, "0"), b.total) for b in one.buffers} == wanted
+        and (one.created_at_ms is None or one.created_at_ms >= earliest)
+    ]
+    for one in alike:
+        await keep_orphan(
+            tx,
+            one,
+            kind="foreign",
+            participant_id=work.row.participant_id,
+            order_id=work.row.id,
+        )
+    rows = await tx.rows(
+        """select n.number from unnest(%(numbers)s::uuid[]) as n(number)
+           where not exists (select 1 from marking.suz_orders s where s.suz_order_id = n.number)
+                 and not exists (select 1 from marking.suz_orphans p
+                     where p.suz_order_id = n.number and p.resolved_by is not null)""",
+        numbers=[one.order_id for one in alike],
+    )
+    return [row["number"] for row in rows]
+
+
+async def _look_for_codes(desk: Desk, work: Work, call: CallRow) -> Next:
+    gtin = call.subject_id.rsplit(":", 1)[1]
+    async with desk.database.transaction() as tx:
+        place = await place_of(tx, work, gtin)
+    access = await access_to(desk, work, Upstream.SUZ)
+    answer = await suz.order_status(
+        desk.clients.suz, access, order_id=place.suz_order_id, gtin=gtin
+    )
+    async with desk.database.transaction() as tx:
+        await apply(tx, place.row_id, Seen(work.now, answer.value))
+    got = await recover_blocks(desk, work, access=access, place=place)
+    async with desk.database.transaction() as tx:
+        buffers = await load_buffers(tx, place.row_id)
+        buffer = next(b for b in buffers if b.gtin == gtin)
+        lost = missing(buffer)
+        last = got.closed or call.reconcile_step + 1 >= desk.terms.lookups
+        if got.blocks:
+            await calls.settle(tx, call.id, CallState.FOUND)
+        elif lost > buffer.lost and last:
+            await mark_lost(tx, place, lost)
+            await calls.settle(tx, call.id, CallState.FOUND)
+    if got.blocks:
+        held = await found(desk, work, call)
+        code = got.held
+        return held if code is None else await pause(desk, work, Hold.ATTENTION, code=code)
+    if lost > buffer.lost and last:
+        await found(desk, work, call)
+        if got.closed:
+            return AGAIN
+        return await pause(desk, work, Hold.ATTENTION, code="codes-missing", missing=lost)
+    return await vain(desk, work, call, may_be_absent=lost <= buffer.lost)
+
+
+async def _look_for_close(desk: Desk, work: Work, call: CallRow) -> Next:
+    """Closed: it happened, or somebody else did it; open: the same bytes once more."""
+    await observe(desk, work)
+    async with desk.database.transaction() as tx:
+        row = await station_row(tx, work.row.id)
+        closed = row["remote_status"] == RemoteOrder.CLOSED
+        await calls.settle(tx, call.id, CallState.FOUND if closed else CallState.ABSENT)
+        await store.clear_hold(tx, work.lease, Hold.UNKNOWN_OUTCOME)
+    RECONCILIATIONS.labels(call.operation, "found" if closed else "absent").inc()
+    return AGAIN
+
+
+async def _look_for_document(desk: Desk, work: Work, call: CallRow) -> Next:
+    async with desk.database.transaction() as tx:
+        row = await tx.one("select * from marking.documents where id = %(id)s", id=call.subject_id)
+        assert row is not None, "documents are never deleted"
+        codes = await tx.rows(
+            "select ki from marking.document_codes where document_id = %(id)s", id=row["id"]
+        )
+    ours = _Ours(
+        DocumentPurpose(row["purpose"]), work.row.id, frozenset(code["ki"] for code in codes)
+    )
+    matches = await _matching_documents(desk, work, call, row=row, ours=ours)
+    if not matches:
+        return await vain(desk, work, call)
+
+    async def keep(tx: Transaction) -> None:
+        number = matches[0].number
+        await calls.settle(tx, call.id, CallState.FOUND, remote_id=number)
+        await accept_number(tx, desk, document_id=row["id"], number=number)
+
+    await desk.database.until_committed(keep)
+    if len(matches) > 1:
+        DOUBLES.labels(call.operation).inc()
+    return await found(desk, work, call, several=len(matches) > 1)
+
+
+class _Ours(msgspec.Struct, frozen=True):
+    purpose: DocumentPurpose
+    order_id: str
+    codes: frozenset[str]
+
+    def is_in(self, info: DocumentInfo) -> bool:
+        """A preorder is known by our number in it, every other document by its set of codes."""
+        document = info.document or {}
+        if self.purpose is DocumentPurpose.PREORDER:
+            return document.get("production_order_id") == production_order_id(self.order_id)
+        products = document.get("products") or []
+        named = {
+            str(product.get("uit_code") or product.get("cis"))
+            for product in products
+            if isinstance(product, dict)
+        }
+        return bool(self.codes) and (named | set(document.get("sntins") or ())) == self.codes
+
+
+async def _matching_documents(
+    desk: Desk, work: Work, call: CallRow, *, row: dict[str, Any], ours: _Ours
+) -> list[DocumentEntry]:
+    """Documents like ours whose number nobody has adopted yet, the oldest first."""
+    access = await access_to(desk, work, Upstream.TRUE_API)
+    since = (ms(call.remote_date) or ms(call.claimed_at) or work.now) - HOUR_MS
+    matches: list[DocumentEntry] = []
+    after: tuple[str, str] | None = None
+    for _ in range(MOST_PAGES):
+        answer = await true_api.document_list(
+            desk.clients.true_api,
+            access,
+            sender_inn=work.participant.inn,
+            date_from_ms=since,
+            document_type=row["type"],
+            after=after,
+        )
+        for entry in await _unknown(desk, answer.value.results):
+            info = await true_api.document_info(desk.clients.true_api, access, number=entry.number)
+            matches += [entry] if ours.is_in(info.value) else []
+        results = answer.value.results
+        if not answer.value.next_page or not results:
+            break
+        after = (results[-1].number, results[-1].doc_date or "")
+    return matches
+
+
+async def _unknown(desk: Desk, entries: list[DocumentEntry]) -> list[DocumentEntry]:
+    rows = await desk.database.rows(
+        """select number::text as number from marking.documents
+           where number = any(%(numbers)s::uuid[])
+           union select remote_id::text from marking.calls
+           where remote_id = any(%(numbers)s::uuid[])""",
+        numbers=[entry.number for entry in entries],
+    )
+    known = {row["number"] for row in rows}
+    return [entry for entry in entries if entry.number.lower() not in known]
+
+
+async def _look_for_report(desk: Desk, work: Work, call: CallRow) -> Next:
+    verdict = await look_for_report(desk, work, call)
+    if verdict is None:
+        return await vain(desk, work, call, may_be_absent=False)
+    return verdict
+
+
+LOOKUPS: dict[Operation, Callable[[Desk, Work, CallRow], Awaitable[Next]]] = {
+    Operation.CREATE_ORDER: _look_for_order,
+    Operation.FETCH_CODES: _look_for_codes,
+    Operation.CLOSE_ORDER: _look_for_close,
+    Operation.SUBMIT_DOCUMENT: _look_for_document,
+    Operation.SEND_REPORT: _look_for_report,
+}

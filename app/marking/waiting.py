@@ -1,0 +1,30 @@
+"""When nothing is to be done: does the order wait in vain, for a token or for too long?"""
+
+from app.domain.marking.order import Hold, OrderStatus
+from app.domain.marking.steps import Wait
+from app.integrations.errors import Upstream
+from app.marking import store, tokens
+from app.marking.desk import Desk, Next, Until, Work
+from app.marking.failures import after_missing_token
+from app.marking.tokens import TokenMissing
+
+S = OrderStatus
+POLLED: dict[OrderStatus, Upstream] = {
+    S.DOC_CHECKING: Upstream.TRUE_API,
+    S.EMITTING: Upstream.SUZ,
+    S.COLLECTING: Upstream.SUZ,
+}
+
+
+async def wait(desk: Desk, work: Work, step: Wait) -> Next:
+    """Polled orders need a live token, or nobody will ever wake them."""
+    upstream = POLLED.get(work.row.status)
+    if upstream is not None and work.row.hold is not Hold.ATTENTION:
+        try:
+            await tokens.grant(desk.database, work.participant, upstream, sealer=desk.sealer)
+        except TokenMissing as missing:
+            return await after_missing_token(desk, work, missing)
+        if work.row.hold in {Hold.SIGN_IN, Hold.UPSTREAM}:
+            async with desk.database.transaction() as tx:
+                await store.clear_hold(tx, work.lease, Hold.SIGN_IN, Hold.UPSTREAM)
+    return Until(step.until)
