@@ -61,6 +61,7 @@ class KafkaBroker:
     def __init__(self, data: Path) -> None:
         self.data = data.resolve()
         self.port = 0
+        self._served = False
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -86,9 +87,11 @@ class KafkaBroker:
             self._write_settings()
             self._format(classpath)
             if self._launch(classpath):
+                self._served = True
                 return self.bootstrap
-            self.port = 0
-        raise BrokerError(f"found no free port in {PORT_ATTEMPTS} attempts")
+            if not self._served:
+                self.port = 0
+        raise BrokerError(f"a port was taken by others in each of {PORT_ATTEMPTS} attempts")
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)

@@ -29,12 +29,16 @@ class PostgresError(RuntimeError):
 
 
 class PostgresServer:
-    """One server over one data folder; `durable=False` trades a power cut's safety for speed."""
+    """One server over one data folder; `durable=False` trades a power cut's safety for speed.
+
+    It keeps its port once it served there.
+    """
 
     def __init__(self, data: Path, *, durable: bool = True) -> None:
         self.data = data.resolve()
         self.durable = durable
         self.port = 0
+        self._served = False
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -57,10 +61,12 @@ class PostgresServer:
         for _ in range(PORT_ATTEMPTS):
             self.port = self.port or free_port()
             if self._launch():
+                self._served = True
                 self._ensure_database()
                 return self.dsn()
-            self.port = 0
-        raise PostgresError(f"found no free port in {PORT_ATTEMPTS} attempts")
+            if not self._served:
+                self.port = 0
+        raise PostgresError(f"a port was taken by others in each of {PORT_ATTEMPTS} attempts")
 
     def stop(self) -> None:
         self._end(signal.SIGINT)

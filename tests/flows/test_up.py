@@ -1,6 +1,7 @@
 """The machine that `up` starts: it keeps its data, comes back after kills and leaves nothing."""
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,11 +10,12 @@ from pathlib import Path
 
 import psutil
 import psycopg2
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from app.contracts.topics import Topic
 from app.embedded_kafka import KafkaBroker
-from app.embedded_postgres import PostgresServer
+from app.embedded_postgres import PostgresError, PostgresServer
 from app.supervisor import only_one
 from app.topics_admin import ensure_topics
 
@@ -111,3 +113,13 @@ def test_a_second_up_on_the_same_data_is_refused(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "another `up` already runs on" in done.stdout
+
+
+def test_a_server_comes_back_on_its_own_port_or_not_at_all(tmp_path: Path) -> None:
+    server = PostgresServer(tmp_path, durable=False)
+    address = server.start()
+    server.kill()
+    with socket.create_server(("127.0.0.1", server.port)), pytest.raises(PostgresError):
+        server.start()
+    assert server.start() == address
+    server.stop()
