@@ -94,15 +94,24 @@ class CertificateFold:
     def _totals(self, event: GiftCertificateTransaction) -> Iterator[Fault]:
         delta = event.delta
         moved = delta.available + delta.held + delta.refund_held
-        kind, amount = event.transaction_type, event.amount
-        if kind == "Reversed":
-            self._reverse(event, moved)
-        elif kind == "RefundFailed" and event.bounced:
-            self.refunded -= moved
+        credit = event.amount - (event.released or 0)
+        if event.transaction_type == "Reversed":
+            self.restored += credit
+            expected = self._credited(credit, moved)
+        elif event.transaction_type == "RefundFailed" and event.bounced:
+            self.refunded -= event.amount
+            expected = self._credited(event.amount, moved)
         else:
-            expected = self._book(kind, amount)
-            if moved != expected:
-                yield "amount", f"amount {amount} moves {expected}, the deltas move {moved}"
+            expected = self._book(event.transaction_type, event.amount)
+        if moved != expected:
+            yield "amount", f"amount {event.amount} moves {expected}, the deltas move {moved}"
+
+    def _credited(self, credit: int, moved: int) -> int:
+        """Money that comes back to a cancelled certificate is written off at once."""
+        if moved == 0:
+            self.written_off += credit
+            return 0
+        return credit
 
     def _book(self, kind: str, amount: int) -> int:
         """Adds to the total this kind of event speaks of; returns what the balance must do."""
@@ -114,14 +123,6 @@ class CertificateFold:
             return 0
         setattr(self, total, getattr(self, total) + amount)
         return sign * amount
-
-    def _reverse(self, event: GiftCertificateTransaction, moved: int) -> None:
-        nothing_moved = moved == 0 and event.delta.held == 0
-        if nothing_moved:  # the certificate is cancelled: credited and written off at once
-            self.restored += event.amount
-            self.written_off += event.amount
-        else:
-            self.restored += moved
 
 
 def balance_of(money: Money) -> int:

@@ -1,5 +1,6 @@
 """The journal as the auditor reads it: the last record of each certificate, by plain position."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -12,6 +13,8 @@ from app.contracts.wire import (
     decode_journal,
     decode_meta,
 )
+from app.domain.certificates.invariants import broken
+from app.domain.certificates.state import Certificate
 
 
 class StoredMoney(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -58,37 +61,49 @@ class Journaled(msgspec.Struct, frozen=True, gc=False):
     moves: int | None
 
 
+Laws = Callable[[msgspec.Raw], list[str]]
 NOT_YET = Journaled(
     StoredMoney("", "", False, 0, "", "", 0, 0, b"", None, None, None, None, *(0,) * 8),
     0,
     0,
     0,
 )
+_certificate = msgspec.msgpack.Decoder(Certificate)
 _money = msgspec.msgpack.Decoder(StoredMoney)
 _tags = msgspec.msgpack.Decoder(list[_Tagged])
+
+
+def domain_laws(state: msgspec.Raw) -> list[str]:
+    """What the law itself demands of every state, beside the auditor's own arithmetic."""
+    return broken(_certificate.decode(state))
 
 
 class JournalFold:
     """Fed with one partition in order; records of an epoch already passed are not history."""
 
-    def __init__(self) -> None:
+    def __init__(self, laws: Laws) -> None:
         self.certificates: dict[str, Journaled] = {}
         self.ignored = 0
         self._epoch = 0
+        self._laws = laws
 
-    def take(self, key: bytes, value: bytes) -> None:
-        """Raises `msgspec.DecodeError` for a damaged record, `NewerSchema` for a newer one."""
+    def take(self, key: bytes, value: bytes) -> list[str]:
+        """The laws that the record breaks. Raises `msgspec.DecodeError` for a damaged record
+        and `NewerSchema` for a newer one.
+        """
         if key in {META_KEY, EPOCH_KEY}:
             self._epoch = max(self._epoch, decode_meta(value).epoch)
-            return
+            return []
         record = decode_journal(value)
         if record.epoch < self._epoch:
             self.ignored += 1
-            return
+            return []
         self._epoch = record.epoch
-        if key[:1] == CERTIFICATE:
-            moves = sum(event.tag == MOVED for event in _tags.decode(record.events))
-            self._put(key[1:].decode(), record, moves)
+        if key[:1] != CERTIFICATE:
+            return []
+        moves = sum(event.tag == MOVED for event in _tags.decode(record.events))
+        self._put(key[1:].decode(), record, moves)
+        return self._laws(record.state)
 
     def _put(self, certificate_id: str, record: JournalRecord, moves: int) -> None:
         before = self.certificates.get(certificate_id, NOT_YET)

@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 
 FETCH_BYTES = 8 << 20
+FETCH_WAIT_MS = 50  # a fetch in flight holds up the change to the next partition
 POLL_MS = 500
 RECORDS = 5_000
 Take = Callable[[ConsumerRecord], None]
@@ -96,6 +97,7 @@ async def reader(bootstrap: str, progress: Callable[[int], None]) -> AsyncIterat
         auto_offset_reset="earliest",
         fetch_max_bytes=FETCH_BYTES,
         max_partition_fetch_bytes=FETCH_BYTES,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
     )
     await consumer.start()
     try:

@@ -8,9 +8,9 @@ from aiokafka import ConsumerRecord, TopicPartition
 from rich.table import Table
 
 from app.certificates.audit_findings import AuditResult, Findings
-from app.certificates.audit_journal import JournalFold
+from app.certificates.audit_journal import JournalFold, Laws, domain_laws
 from app.certificates.audit_partition import PartitionAudit
-from app.certificates.audit_reading import PartitionReader, Reach, partitions_of, reader
+from app.certificates.audit_reading import PartitionReader, Reach, Take, partitions_of, reader
 from app.contracts.topics import JOURNAL, STATE, TRANSACTION
 
 PATIENCE_S = 30.0
@@ -31,6 +31,7 @@ async def audit(
     *,
     topics: AuditTopics = AUDIT_TOPICS,
     patience_s: float = PATIENCE_S,
+    laws: Laws = domain_laws,
     progress: Callable[[int], None] = lambda _records: None,
 ) -> AuditResult:
     """Safe beside running workers: checks what is in the journal at the start, waiting up to
@@ -39,56 +40,68 @@ async def audit(
     Memory: what one partition's certificates need. Raises `TopicMissing`, `ReadingStopped`,
     `NewerSchema` (written by a newer worker than this) and errors of the broker.
     """
-    findings = Findings()
     partitions = await partitions_of(bootstrap, topics.journal)
     async with reader(bootstrap, progress) as reading:
+        auditor = _Auditor(reading, topics, patience_s=patience_s, laws=laws)
         for number in partitions:
-            await _partition(reading, topics, number, findings=findings, patience_s=patience_s)
-    return findings.result()
+            await auditor.partition(number)
+    return auditor.findings.result()
 
 
-async def _partition(
-    reading: PartitionReader,
-    topics: AuditTopics,
-    number: int,
-    *,
-    findings: Findings,
-    patience_s: float,
-) -> None:
-    journal, state, transaction = (
-        TopicPartition(topic, number)
-        for topic in (topics.journal, topics.state, topics.transaction)
-    )
-    fold = JournalFold()
-    ends = await reading.ends([journal])
-    take = partial(_take_journal, fold, findings)
-    await reading.read({journal: take}, Reach(ends, patience_s))
-    audited = PartitionAudit(fold, findings)
-    published = Reach(
-        await reading.ends([state, transaction]), patience_s, missing=lambda: audited.behind
-    )
-    takes = {
-        state: lambda record: audited.state(record.value),
-        transaction: lambda record: audited.transaction(record.value),
-    }
-    await reading.read(takes, published)
-    if audited.strangers:
-        late = Reach(await reading.ends([journal]), patience_s)
-        known = partial(_take_known, audited.strangers)
-        await reading.read({journal: known}, late, start=ends[journal])
-    audited.close(complete=await reading.begins_at_zero(transaction))
+class _Auditor:
+    """Goes through the partitions one by one, so that memory is what one of them needs."""
 
+    def __init__(
+        self, reading: PartitionReader, topics: AuditTopics, *, patience_s: float, laws: Laws
+    ) -> None:
+        self.findings = Findings()
+        self._reading = reading
+        self._topics = topics
+        self._patience_s = patience_s
+        self._laws = laws
 
-def _take_journal(fold: JournalFold, findings: Findings, record: ConsumerRecord) -> None:
-    try:
-        fold.take(record.key, record.value)
-    except msgspec.DecodeError as error:
-        findings.add("unreadable", f"journal offset {record.offset}", str(error))
+    async def partition(self, number: int) -> None:
+        journal = TopicPartition(self._topics.journal, number)
+        end = await self._ends(journal)
+        fold = JournalFold(self._laws)
+        await self._reading.read({journal: partial(self._take_journal, fold)}, end)
+        audited = PartitionAudit(fold, self.findings)
+        await self._published(number, audited)
+        if audited.strangers:
+            known = partial(_take_known, audited.strangers)
+            start = end.ends[journal]
+            await self._reading.read({journal: known}, await self._ends(journal), start=start)
+        transaction = TopicPartition(self._topics.transaction, number)
+        audited.close(complete=await self._reading.begins_at_zero(transaction))
+
+    async def _published(self, number: int, audited: PartitionAudit) -> None:
+        state = TopicPartition(self._topics.state, number)
+        transaction = TopicPartition(self._topics.transaction, number)
+        takes: dict[TopicPartition, Take] = {
+            state: lambda record: audited.state(record.value or b""),
+            transaction: lambda record: audited.transaction(record.value or b""),
+        }
+        ends = await self._ends(state, transaction)
+        reach = msgspec.structs.replace(ends, missing=lambda: audited.behind)
+        await self._reading.read(takes, reach)
+
+    async def _ends(self, *partitions: TopicPartition) -> Reach:
+        return Reach(await self._reading.ends(partitions), self._patience_s)
+
+    def _take_journal(self, fold: JournalFold, record: ConsumerRecord) -> None:
+        key = record.key or b""
+        try:
+            broken = fold.take(key, record.value or b"")
+        except msgspec.DecodeError as error:
+            self.findings.add("unreadable", f"journal offset {record.offset}", str(error))
+            return
+        for law in broken:
+            self.findings.add("law", key[1:].decode(), law)
 
 
 def _take_known(strangers: set[str], record: ConsumerRecord) -> None:
     """A certificate journaled after the audit's start is no stranger."""
-    strangers.discard(record.key[1:].decode())
+    strangers.discard((record.key or b"")[1:].decode())
 
 
 def audit_table(result: AuditResult) -> Table:

@@ -12,7 +12,6 @@ from app.certificates.publishing_internal import (
     publish_notification,
 )
 from app.certificates.publishing_refunds import (
-    REFUND_EVENTS,
     newest_refund_id,
     publish_refund_asked,
     refund_part,
@@ -124,8 +123,8 @@ def _moved(emission: Emission, record: CertificateRecord, event: Moved) -> None:
     audit = audit_part(event.audit)
     told = GiftCertificateBI("Operation", certificate, operation, audit)
     emission.event(BI, event.at, told)
-    if event.type in REFUND_EVENTS:
-        refund = refund_part(certificate_id, state, event=event, policy=record.policy)
+    refund = refund_part(certificate_id, state, event.refund_request_id, policy=record.policy)
+    if refund is not None:
         told = GiftCertificateBI("Refund", certificate, audit=audit, refund=refund)
         emission.event(BI, event.at, told)
 

@@ -66,7 +66,7 @@ def publish_dead_letter(emission: Emission, dead: DeadLettered, seal: SealDeadLe
     )
 
 
-def audit_part(audit: Audit) -> AuditPart:
+def audit_part(audit: Audit, reason: str | None = None) -> AuditPart:
     return AuditPart(
         audit.client,
         audit.actor,
@@ -77,6 +77,7 @@ def audit_part(audit: Audit) -> AuditPart:
         audit.key_hash,
         audit.outcome,
         audit.code,
+        reason,
     )
 
 

@@ -31,14 +31,15 @@ from app.domain.certificates.order_state import Line, Order
 def publish_order(
     emission: Emission, order: Order, events: Iterable[OrderEvent], *, seal: SealDeadLetter
 ) -> None:
+    """The law notes what readers can see; status changes alone are for metrics."""
     visible = [event.at for event in events if _changes_state(event)]
-    if visible and not order.is_stub:
+    if visible:
         emission.state(ORDER_STATE, visible[-1], order_state(emission.entity, order))
-    told: set[str] = set()
+        _lines(emission, order, visible[-1])
     for event in events:
         match event:
             case LineChanged() | Noted():
-                _lines(emission, order, event, told=told)
+                _audited(emission, order, event)
             case Declined(at, audit):
                 emission.event(BI, at, GiftCertificateBI("Declined", audit=audit_part(audit)))
             case NotificationAsked():
@@ -65,24 +66,26 @@ def order_state(order_id: str, order: Order) -> GiftCertificateOrderState:
 
 
 def _changes_state(event: OrderEvent) -> bool:
-    if isinstance(event, Noted):
-        return event.name == ORDER_STATE_CHANGED
-    return isinstance(event, LineChanged)
+    return isinstance(event, Noted) and event.name == ORDER_STATE_CHANGED
 
 
-def _lines(emission: Emission, order: Order, event: LineChanged | Noted, *, told: set[str]) -> None:
-    """Each line the event speaks of, once and as it is in the end; no audit goes untold."""
-    audit = None if event.audit is None else audit_part(event.audit)
-    if audit is None and not _changes_state(event):
-        return
-    named = order.lines if event.order_line_id is None else (event.order_line_id,)
-    fresh = [line_id for line_id in named if line_id in order.lines and line_id not in told]
-    told.update(fresh)
-    for line_id in fresh:
+def _lines(emission: Emission, order: Order, at: int) -> None:
+    """All of them: settlement and distribution concern lines whose status stays."""
+    for line_id in order.lines:
         part = _line_part(line_id, order, order_id=emission.entity)
-        emission.event(BI, event.at, GiftCertificateBI("OrderLine", audit=audit, line=part))
-    if audit is not None and not fresh:
-        emission.event(BI, event.at, GiftCertificateBI("OrderLine", audit=audit))
+        emission.event(BI, at, GiftCertificateBI("OrderLine", line=part))
+
+
+def _audited(emission: Emission, order: Order, event: LineChanged | Noted) -> None:
+    if event.audit is None:
+        return
+    line_id = event.order_line_id
+    part = None
+    if line_id is not None and line_id in order.lines:
+        part = _line_part(line_id, order, order_id=emission.entity)
+    reason = event.reason if isinstance(event, Noted) else None
+    audit = audit_part(event.audit, reason)
+    emission.event(BI, event.at, GiftCertificateBI("OrderLine", audit=audit, line=part))
 
 
 def _line(line_id: str, line: Line) -> OrderLine:

@@ -3,24 +3,11 @@
 from app.certificates.emission import Emission
 from app.contracts.messages import GiftCertificateRefundRequests, RefundPart, SealedDetails
 from app.contracts.topics import REFUND_REQUESTS
-from app.domain.certificates.events import Moved, RefundAsked
+from app.domain.certificates.events import RefundAsked
 from app.domain.certificates.ids import refund_request_id
 from app.domain.certificates.state import Certificate, RefundRequest
 from app.domain.certificates.times import maybe_rfc3339, rfc3339
-from app.domain.policy import DAY_MS, Policy
-
-REFUND_EVENTS = frozenset(
-    {
-        "RefundRequested",
-        "RefundInitiated",
-        "AlternateDetailsRequired",
-        "RefundDetailsProvided",
-        "RefundOverdue",
-        "RefundFailed",
-        "RefundCancelled",
-        "Refund",
-    }
-)
+from app.domain.policy import Policy
 
 
 def newest_refund_id(certificate_id: str, state: Certificate) -> str | None:
@@ -53,14 +40,13 @@ def publish_refund_asked(emission: Emission, asked: RefundAsked) -> None:
 
 
 def refund_part(
-    certificate_id: str, state: Certificate, *, event: Moved, policy: Policy
+    certificate_id: str, state: Certificate, wanted: str | None, *, policy: Policy
 ) -> RefundPart | None:
-    """The request the event speaks of; None if it left the state within the same record."""
-    refund = _find(certificate_id, state, event.refund_request_id)
+    """The request as it is in the end; None if the event speaks of none that is still kept."""
+    refund = None if wanted is None else _find(certificate_id, state, wanted)
     if refund is None:
         return None
     order = state.order
-    due_at = refund.requested_at + policy.refund_deadline_days * DAY_MS + refund.waited_ms
     return RefundPart(
         refund_request_id(certificate_id, refund.n),
         certificate_id,
@@ -77,15 +63,14 @@ def refund_part(
         None if order is None else order.order_line_id,
         maybe_rfc3339(refund.initiated_at),
         maybe_rfc3339(refund.closed_at),
-        rfc3339(due_at),
+        rfc3339(refund.deadline(policy)),
         refund.reason,
         refund.provider_reference,
     )
 
 
-def _find(certificate_id: str, state: Certificate, wanted: str | None) -> RefundRequest | None:
-    known = (*state.refunds, state.refund)
-    for refund in known:
+def _find(certificate_id: str, state: Certificate, wanted: str) -> RefundRequest | None:
+    for refund in (*state.refunds, state.refund):
         if refund is not None and refund_request_id(certificate_id, refund.n) == wanted:
             return refund
     return None

@@ -132,7 +132,7 @@ class OperationPart(msgspec.Struct, frozen=True, rename="camel", omit_defaults=T
 
 
 class AuditPart(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
-    """`outcome`: ok or refused, then with the refusal's `code`."""
+    """`outcome`: ok or refused, then with the refusal's `code`; `reason`: an operator's own."""
 
     client: str | None = None
     actor: str | None = None
@@ -143,6 +143,7 @@ class AuditPart(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True,
     key_hash: str | None = None
     outcome: str | None = None
     code: str | None = None
+    reason: str | None = None
 
 
 class LinePart(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):

@@ -13,13 +13,18 @@ from app.contracts import wire
 from app.contracts.messages import Delta
 from tests.contracts.fabricated import STEPS, History, produce
 
-PATIENCE_S = 1.0
+PATIENCE_S = 0.5
 replace = msgspec.structs.replace
+
+
+def lawless(_state: msgspec.Raw) -> list[str]:
+    """Fabricated certificates have money, but neither holds nor orders."""
+    return []
 
 
 async def audited(history: History, kafka: str) -> AuditResult:
     await history.send(kafka)
-    return await audit(kafka, topics=history.topics, patience_s=PATIENCE_S)
+    return await audit(kafka, topics=history.topics, patience_s=PATIENCE_S, laws=lawless)
 
 
 async def test_a_true_history_has_no_differences(kafka: str) -> None:
@@ -28,7 +33,7 @@ async def test_a_true_history_has_no_differences(kafka: str) -> None:
     assert (result.certificates, result.events) == (20, 20 * len(STEPS))
 
 
-@pytest.mark.parametrize("steps", range(1, len(STEPS) + 1))
+@pytest.mark.parametrize("steps", [1, 4, 7])
 async def test_a_history_is_true_wherever_it_stands(kafka: str, steps: int) -> None:
     result = await audited(History(["gc_a", "gc_b"], steps), kafka)
     assert result.differences == ()
@@ -181,7 +186,13 @@ async def test_it_waits_for_a_publisher_that_is_behind(kafka: str) -> None:
     await produce(kafka, [*journal, *public[:9]])
     seen = asyncio.Event()
     auditing = asyncio.create_task(
-        audit(kafka, topics=history.topics, patience_s=30, progress=lambda _n: seen.set())
+        audit(
+            kafka,
+            topics=history.topics,
+            patience_s=30,
+            laws=lawless,
+            progress=lambda _n: seen.set(),
+        )
     )
     await seen.wait()
     await produce(kafka, public[9:])

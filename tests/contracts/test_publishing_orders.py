@@ -28,7 +28,7 @@ ORDER = Order(
 
 
 def test_an_order_is_published_as_in_the_sample() -> None:
-    changed = LineChanged(PAID_AT, "1", "Activating")
+    changed = Noted(PAID_AT, ORDER_STATE_CHANGED)
     outputs = published(ORDER, changed, changed, sequence=3)
     assert read(outputs[0]) == sample("GiftCertificateOrderState")
     assert shape(outputs)[1:] == [("GiftCertificateBI", 1, "OrderLine")]
@@ -44,22 +44,27 @@ def test_lines_stand_in_the_order_of_the_sale() -> None:
     assert [one[2] for one in shape(outputs)] == [None, "OrderLine", "OrderLine"]
 
 
-def test_a_stub_is_not_published_but_a_payment_that_waits_for_its_sale_is() -> None:
-    payment = Payment(1, 1, b"h", "Received", 5, "RUB", None, received=True)
-    stub = Order(1, None, 1, payments={"P-1": payment})
+def test_a_payment_that_waits_for_its_sale_is_shown() -> None:
     entries = (PaymentEntry("1", 5),)
-    waiting = {"P-1": msgspec.structs.replace(payment, entries=entries)}
-    noted = Noted(PAID_AT, ORDER_STATE_CHANGED)
-    assert published(stub, noted) == []
-    (message,) = map(read, published(msgspec.structs.replace(stub, payments=waiting), noted))
+    payment = Payment(1, 1, b"h", "Received", 5, "RUB", entries, received=True)
+    waiting = Order(1, None, 1, payments={"P-1": payment})
+    (message,) = map(read, published(waiting, Noted(PAID_AT, ORDER_STATE_CHANGED)))
     assert message["data"]["awaitingSale"] is True
+    assert message["data"]["saleVersion"] is None
 
 
-def test_an_alert_alone_publishes_nothing_and_an_operator_is_audited() -> None:
-    assert published(ORDER, Noted(PAID_AT, "Unanswered", "1")) == []
+def test_an_alert_or_a_status_alone_publishes_nothing() -> None:
+    changed = LineChanged(PAID_AT, "1", "Activating")
+    assert published(ORDER, Noted(PAID_AT, "Unanswered", "1"), changed) == []
+
+
+def test_an_operator_is_audited_with_the_line_and_the_reason() -> None:
     audit = Audit("SupplyContact", client="desk", actor="anna")
-    (message,) = map(read, published(ORDER, Noted(PAID_AT, "ContactSupplied", "1", audit)))
+    noted = Noted(PAID_AT, "ContactSupplied", "1", audit, "asked by phone")
+    (message,) = map(read, published(ORDER, noted))
     assert message["data"]["audit"]["actor"] == "anna"
+    assert message["data"]["audit"]["reason"] == "asked by phone"
+    assert message["data"]["line"]["orderLineId"] == "1"
 
 
 def test_a_notification_goes_sealed_to_its_sender_and_open_to_the_mart() -> None:
