@@ -130,7 +130,9 @@ async def _apply_buffer(tx: Transaction, row_id: str, buffer: Buffer, *, at: int
                unavailable = coalesce(%(unavailable)s, n.unavailable),
                expires_at = coalesce(to_timestamp(%(expires)s::bigint / 1000.0), n.expires_at),
                rejection_reason = coalesce(%(reason)s, n.rejection_reason),
-               seen_at = to_timestamp(%(at)s / 1000.0)
+               seen_at = to_timestamp(%(at)s / 1000.0),
+               counted_at = case when %(counted)s then to_timestamp(%(at)s / 1000.0)
+                                 else n.counted_at end
            from marking.buffers o
            where n.suz_order_id = %(id)s and n.gtin = %(gtin)s
                  and o.suz_order_id = n.suz_order_id and o.gtin = n.gtin
@@ -146,6 +148,7 @@ async def _apply_buffer(tx: Transaction, row_id: str, buffer: Buffer, *, at: int
         unavailable=buffer.unavailable,
         expires=buffer.expires_at_ms,
         reason=buffer.rejection_reason,
+        counted=buffer.available_codes is not None,
         at=at,
         id=row_id,
         gtin=buffer.gtin.rjust(14, "0"),

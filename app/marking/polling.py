@@ -230,7 +230,8 @@ async def _poll_report(desk: Desk, at: Poll) -> Asked:
     async with desk.database.transaction() as tx:
         await tx.execute(
             """update marking.suz_reports set remote_status = %(remote)s, error = %(error)s,
-                   status = case when %(final)s then %(remote)s else status end
+                   status = case when %(final)s then %(remote)s else status end,
+                   final_at = case when %(final)s then clock_timestamp() end
                where id = %(id)s""",
             remote=status,
             error=answer.value.error_reason,

@@ -52,7 +52,9 @@ async def look_for_report(desk: Desk, work: Work, call: CallRow) -> Next | None:
 async def _adopt(tx: Transaction, call: CallRow, order_id: str) -> None:
     await calls.settle(tx, call.id, CallState.FOUND)
     await tx.execute(
-        "update marking.suz_reports set status = 'SUCCESS' where id = %(id)s", id=call.subject_id
+        """update marking.suz_reports set status = 'SUCCESS', final_at = clock_timestamp()
+           where id = %(id)s""",
+        id=call.subject_id,
     )
     await wake(tx, order_id)
 

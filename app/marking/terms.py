@@ -87,6 +87,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
             created_limit_ms=self.scaled_ms(self.created_limit_s),
             code_refresh_ms=self.scaled_ms(self.code_refresh_s),
             suz_poll_ms=self.scaled_ms(self.suz_poll_interval),
+            list_mode=self.marking_suz_poll_mode == "list",
         )
 
     def backoff_ms(self, failures: int) -> int:

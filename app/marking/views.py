@@ -68,6 +68,7 @@ async def load_view(
         introduce=automatic or asked is not None,
         applied=bool(codes["total"]) and not codes["waiting"],
         codes_seen_at=ms(codes["seen"]),
+        settled_at=ms(codes["settled"]),
     )
 
 
@@ -75,7 +76,12 @@ async def _codes(tx: Transaction, order_id: str) -> dict[str, Any]:
     row = await tx.one(
         """select count(*) as total, count(*) filter (where status = 'STORED') as waiting,
                   (select max(at) from marking.audit_log
-                   where order_id = %(id)s and action = 'codes.refreshed') as seen
+                   where order_id = %(id)s and action = 'codes.refreshed') as seen,
+                  (select max(f.final_at) from (
+                       select final_at from marking.documents where order_id = %(id)s
+                           and purpose <> 'preorder' and status = 'ACCEPTED'
+                       union all select final_at from marking.suz_reports
+                           where order_id = %(id)s) f) as settled
            from marking.codes where order_id = %(id)s and not malformed""",
         id=order_id,
     )
@@ -220,6 +226,7 @@ async def load_buffers(tx: Transaction, suz_order: str) -> tuple[Buffer, ...]:
             stored=row["stored"],
             waived=row["waived"],
             lost=row["lost"],
+            counted_at=ms(row["counted_at"]),
         )
         for row in rows
     )

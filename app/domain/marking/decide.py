@@ -1,6 +1,6 @@
 """The law of an order: from everything known about it, exactly one next step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from app.domain.marking.document import (
     MAX_TECHNICAL_RESENDS,
@@ -8,10 +8,14 @@ from app.domain.marking.document import (
     DocumentStatus,
 )
 from app.domain.marking.order import Hold, OrderStatus, Profile
-from app.domain.marking.postprocess import later_step, postprocess_step, refresh_step
+from app.domain.marking.postprocess import (
+    later_step,
+    postprocess_step,
+    refresh_step,
+    settled_step,
+)
 from app.domain.marking.sending import carry, first, open_call_step
 from app.domain.marking.station import (
-    Buffer,
     RemoteBuffer,
     RemoteOrder,
     is_done,
@@ -113,7 +117,7 @@ def _emission_step(view: OrderView, now: int, rules: Rules) -> Step:
     return Wait()
 
 
-def _collecting_step(view: OrderView, now: int, _rules: Rules) -> Step:
+def _collecting_step(view: OrderView, now: int, rules: Rules) -> Step:
     station = _station(view)
     fetching = first(open_call_step(call, now) for call in station.fetches)
     if fetching is not None and not isinstance(fetching, Wait):
@@ -123,13 +127,12 @@ def _collecting_step(view: OrderView, now: int, _rules: Rules) -> Step:
         return Collect(lost[0].gtin) if lost else Move(S.CLOSED)
     if ready_to_close(station.remote, station.buffers, fetching=bool(station.fetches)):
         return Move(S.READY_TO_CLOSE)
-    busy = {call.subject_id for call in station.fetches}
-    for buffer in station.buffers:
-        if fetch_subject(station, buffer.gtin) not in busy and _can_collect(buffer):
-            return Collect(buffer.gtin)
+    step = first([fetching, *_buffer_steps(station, now, rules)])
+    if step is not None:
+        return step
     if station.remote is RemoteOrder.DECLINED:
         return Pause(Hold.ATTENTION, "declined-while-collecting")
-    return fetching or Wait()
+    return Wait()
 
 
 def fetch_subject(station: StationOrder, gtin: str) -> str:
@@ -137,10 +140,19 @@ def fetch_subject(station: StationOrder, gtin: str) -> str:
     return f"{station.subject.id}:{gtin}"
 
 
-def _can_collect(buffer: Buffer) -> bool:
-    if buffer.remote is RemoteBuffer.REJECTED or is_done(buffer):
-        return False
-    return missing(buffer) > buffer.lost or bool(buffer.available)
+def _buffer_steps(station: StationOrder, now: int, rules: Rules) -> Iterator[Step]:
+    """A pass over each buffer that may have codes; others are counted again after a while."""
+    busy = {call.subject_id for call in station.fetches}
+    given = {RemoteBuffer.ACTIVE, RemoteBuffer.EXHAUSTED}
+    for buffer in station.buffers:
+        idle = fetch_subject(station, buffer.gtin) not in busy
+        if not idle or buffer.remote not in given or is_done(buffer):
+            continue
+        recount = (buffer.counted_at or 0) + rules.suz_poll_ms
+        if missing(buffer) > buffer.lost or buffer.available or not buffer.counted_at:
+            yield Collect(buffer.gtin)
+        elif rules.list_mode:
+            yield Collect(buffer.gtin) if now >= recount else Wait(recount)
 
 
 def _closing_step(view: OrderView, now: int, rules: Rules) -> Step:
@@ -195,7 +207,7 @@ def _closed_step(view: OrderView, now: int, rules: Rules) -> Step:
 
 
 def _completed_step(view: OrderView, now: int, _rules: Rules) -> Step:
-    return later_step(view, now) or Wait()
+    return later_step(view, now) or settled_step(view) or Wait()
 
 
 def _checked_step(view: OrderView, _now: int, _rules: Rules) -> Step:

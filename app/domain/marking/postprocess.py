@@ -31,7 +31,15 @@ def postprocess_step(view: OrderView, now: int, rules: Rules) -> Step:
     for stage in _stages(view, now, rules):
         if stage is not None:
             return stage
-    return Move(OrderStatus.COMPLETED)
+    return settled_step(view) or Move(OrderStatus.COMPLETED)
+
+
+def settled_step(view: OrderView) -> Step | None:
+    """Codes move only by what the remote side says of them, so it is asked after the end."""
+    if view.settled_at is None:
+        return None
+    seen = view.codes_seen_at is not None and view.codes_seen_at > view.settled_at
+    return None if seen else RefreshCodes()
 
 
 def _stages(view: OrderView, now: int, rules: Rules) -> Iterator[Step | None]:

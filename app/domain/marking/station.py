@@ -60,7 +60,8 @@ class Buffer(msgspec.Struct, frozen=True):
     """One GTIN of one station order. Counters the station does not know yet are None.
 
     `stored` is the sum of the quantities of the stored blocks, `waived` what a named operator
-    gave up, `lost` what the station handed out and no block returns.
+    gave up, `lost` what the station handed out and no block returns. `counted_at`: ms UTC when
+    the station last told how many codes are available, which its list of orders leaves out.
     """
 
     gtin: str
@@ -73,6 +74,7 @@ class Buffer(msgspec.Struct, frozen=True):
     stored: int = 0
     waived: int | None = None
     lost: int = 0
+    counted_at: int | None = None
 
 
 def block_size(available: int, *, block: int, tail: int) -> int:

@@ -104,7 +104,11 @@ class StationOrder(msgspec.Struct, frozen=True):
 
 
 class OrderView(msgspec.Struct, frozen=True):
-    """`applied`: every stored, well-formed code of the order has left `STORED`."""
+    """`applied`: every stored, well-formed code of the order has left `STORED`.
+
+    `settled_at`: when the last document or report about codes became final; their states are
+    then asked for once more, unless `codes_seen_at` is later (ms UTC).
+    """
 
     id: str
     status: OrderStatus
@@ -119,12 +123,17 @@ class OrderView(msgspec.Struct, frozen=True):
     introduce: bool = False
     applied: bool = False
     codes_seen_at: int | None = None
+    settled_at: int | None = None
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """Settings the law depends on; durations in ms."""
+    """Settings the law depends on; durations in ms.
+
+    `list_mode`: polls read the list of orders, which tells nothing of available codes.
+    """
 
     self_close_ms: int = 0
     created_limit_ms: int = 600_000
     code_refresh_ms: int = 30_000
     suz_poll_ms: int = 30_000
+    list_mode: bool = True

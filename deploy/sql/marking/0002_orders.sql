@@ -145,6 +145,7 @@ create table marking.buffers (
     waived_by text,
     lost int not null default 0,
     seen_at timestamptz,
+    counted_at timestamptz,
     primary key (suz_order_id, gtin)
 );
 
@@ -161,5 +162,6 @@ create table marking.suz_reports (
     remote_status text,
     error text,
     created_at timestamptz not null default now(),
+    final_at timestamptz,
     unique (order_id, kind, part)
 );
