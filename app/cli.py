@@ -70,6 +70,41 @@ def topics(
 
 
 @cli.command()
+def demo(
+    certificates: Annotated[int, typer.Option(min=10, max=1_000_000)] = 1_000,
+) -> None:
+    """Issue, sell, pay with certificates on the running product, then audit it."""
+    from app.demo.run import DemoFailed  # noqa: PLC0415
+    from app.demo.run import demo as run_demo  # noqa: PLC0415
+
+    known = settings()
+    assert known.clients_file is not None, "GIFTMARK_CLIENTS_FILE names the callers"
+    job = run_demo(
+        known.kafka_url,
+        known.public_url,
+        known.clients_file.parent,
+        certificates=certificates,
+        console=console,
+    )
+    try:
+        raise typer.Exit(1 if asyncio.run(job) else 0)
+    except DemoFailed as failure:
+        console.print(str(failure), style="red")
+        raise typer.Exit(2) from None
+
+
+@cli.command()
+def verify() -> None:
+    """Recompute every balance from the public topics; exit 1 on any difference."""
+    from app.certificates.auditor import audit, audit_table  # noqa: PLC0415
+
+    result = asyncio.run(audit(settings().kafka_url))
+    console.print(audit_table(result))
+    console.print(f"audit: {result.difference_count} differences", highlight=False)
+    raise typer.Exit(1 if result.difference_count else 0)
+
+
+@cli.command()
 def config() -> None:
     """Print the settings in force, secrets hidden."""
     for name, value in settings().model_dump().items():

@@ -43,6 +43,7 @@ from tables.store import SharedMemory
 from web.access import Clients
 from web.apps import Deps, internal_app, public_app
 from web.routing import Edge
+from web.running import runner
 
 log = structlog.get_logger("worker")
 MEASURE_S = 1.0
@@ -142,15 +143,15 @@ class LedgerRole(Service):
     async def on_stop(self) -> None:
         if self.ledger is not None:
             await self.ledger.stop()
-        for runner in self._runners:
-            await runner.cleanup()
+        for served in self._runners:
+            await served.cleanup()
         await self.link.stop()
 
     async def _serve(self, application: aiohttp_web.Application) -> aiohttp_web.AppRunner:
-        runner = aiohttp_web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        self._runners.append(runner)
-        return runner
+        served = runner(application)
+        await served.setup()
+        self._runners.append(served)
+        return served
 
     async def _ready(self) -> Ledger:
         """The ledger, made once; the group may assign partitions before the service starts."""

@@ -4,14 +4,15 @@ import logging
 
 import structlog
 
-_LIBRARIES = {"faust": "WARNING", "aiokafka": "WARNING", "mode": "WARNING", "aiohttp": "WARNING"}
+# Services of Faust log under the module that defines them, ours included.
+_QUIET = ("faust", "aiokafka", "mode", "aiohttp", "httpx", "app")
 
 
 def configure(log_format: str, level: str) -> None:
     """Sets every level explicitly: Faust's own option would turn the root logger to DEBUG."""
     logging.basicConfig(level=level, format="%(asctime)s [%(levelname)s] %(name)s %(message)s")
-    for name, threshold in _LIBRARIES.items():
-        logging.getLogger(name).setLevel(threshold)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel("WARNING")
     # Fenced and cut-off members are ours to report, once, with their partition.
     logging.getLogger("aiokafka.conn").setLevel("CRITICAL")
     renderer: structlog.typing.Processor = (

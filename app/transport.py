@@ -1,12 +1,12 @@
 """Faust transport that hands over one event per partition batch and commits what is done."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, TypeVar
 
 import faust
 import structlog
-from aiokafka import ConsumerRecord, OffsetAndMetadata, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, OffsetAndMetadata, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -14,6 +14,8 @@ from faust.types import TP
 MAX_RECORDS = 1_000
 MAX_WAITING = 4
 POLL_S = 0.2
+COMMIT_S = 3.0
+T = TypeVar("T")
 log = structlog.get_logger("transport")
 
 
@@ -76,6 +78,8 @@ class BatchConsumer(driver.Consumer):
         self.room = asyncio.Event()
         self.start_position: Callable[[TP], int | None] = lambda _tp: None
         self.unfinished: set[asyncio.Task[None]] = set()
+        self._joining = True
+        self._committing = asyncio.Lock()
 
     # What agents and the ledger ask for.
 
@@ -173,12 +177,24 @@ class BatchConsumer(driver.Consumer):
 
     async def _apply_seeks(self) -> None:
         seeks, self.seeks = self.seeks, {}
-        consumer = self._thread._ensure_consumer()  # noqa: SLF001
-        for tp, offset in seeks.items():
-            try:
-                await self._thread.call_thread(consumer.seek, TopicPartition(*tp), offset)
-            except IllegalStateError:
-                log.info("no longer assigned, not sought", tp=str(tp))
+
+        async def seek() -> None:
+            for tp, offset in seeks.items():
+                try:
+                    self._kafka.seek(TopicPartition(*tp), offset)
+                except IllegalStateError:
+                    log.info("no longer assigned, not sought", tp=str(tp))
+
+        await self._in_thread(seek())
+
+    @property
+    def _kafka(self) -> AIOKafkaConsumer:
+        return self._thread._ensure_consumer()  # noqa: SLF001
+
+    async def _in_thread(self, job: Coroutine[Any, Any, T]) -> T:
+        """Runs beside Faust's two-slot method queue, which a long fetch or commit fills."""
+        future = asyncio.run_coroutine_threadsafe(job, self._thread.thread_loop)
+        return await asyncio.wrap_future(future)
 
     async def perform_seek(self) -> None:
         """Start every assigned partition explicitly: its own start, the committed or the first."""
@@ -229,31 +245,42 @@ class BatchConsumer(driver.Consumer):
         return True
 
     async def commit_positions(self, positions: Mapping[TP, OffsetAndMetadata]) -> bool:
-        """False if the broker refused or is away: then these positions come again."""
+        """False if the broker refused or is away: then these positions come again.
+
+        Never while the group joins: a commit of the generation before would be refused only
+        after the join, and aiokafka would throw the new membership away for it.
+        """
         wire = {TopicPartition(*tp): position for tp, position in positions.items()}
-        try:
-            await self._thread.call_thread(self._thread._ensure_consumer().commit, wire)  # noqa: SLF001
-        except (KafkaError, TimeoutError) as error:
-            log.info("positions not committed", cause=type(error).__name__)
-            return False
+        async with self._committing:
+            if self._joining:
+                return False
+            try:
+                async with asyncio.timeout(COMMIT_S):
+                    await self._in_thread(self._kafka.commit(wire))
+            except (KafkaError, TimeoutError) as error:
+                log.info("positions not committed", cause=type(error).__name__)
+                return False
         return True
 
     async def committed(self, tp: TP) -> OffsetAndMetadata | None:
         """The position and text committed last by anybody, None if there is none."""
-        coordinator = self._thread._ensure_consumer()._coordinator  # noqa: SLF001
+        coordinator = self._kafka._coordinator  # noqa: SLF001
         wire = TopicPartition(*tp)
-        found = await self._thread.call_thread(coordinator.fetch_committed_offsets, [wire])
+        found = await self._in_thread(coordinator.fetch_committed_offsets([wire]))
         return found.get(wire)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         if not self.app.should_stop and self.assignment():
             self.stop_flow()
             await self._end_unfinished()
-            try:
-                await asyncio.wait_for(self.commit(), 3)
-            except TimeoutError:
-                log.warning("positions not committed before release", cause="time-out")
-        await super().on_partitions_revoked(revoked)
+            await self.commit()
+        self._joining = True
+        async with self._committing:
+            await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._joining = False
+        await super().on_partitions_assigned(assigned, generation_id)
 
     async def _end_unfinished(self) -> None:
         """Two seconds for handlers at work; their batches stay undone after that."""

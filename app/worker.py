@@ -44,6 +44,7 @@ def run(app: faust.App) -> None:
     worker = Worker(
         app, loglevel="WARNING", override_logging=False, redirect_stdouts=False, quiet=True
     )
+    worker.spinner = None
     with contextlib.suppress(SystemExit):
         worker.execute_from_commandline()
     if worker.crashed or app.crashed:
