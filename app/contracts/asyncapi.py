@@ -5,9 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from app.contracts.messages import PUBLISHED_DATA
-from app.contracts.schemas import envelope_schemas, json_schemas
-from app.contracts.topics import BI, ORDER_STATE, manifest
+from app.contracts.received import RECEIVED_DATA
+from app.contracts.schemas import json_schemas, message_schemas
+from app.contracts.topics import BATCHES, BI, ORDER_STATE, PAYMENTS, SALES, manifest
 
+TOPICS = (*PUBLISHED_DATA, *RECEIVED_DATA)
+KEYS = {
+    BI: "certificateId; batchId for rows without one; orderId for order lines",
+    ORDER_STATE: "orderId",
+    SALES: "orderId",
+    PAYMENTS: "orderId",
+    BATCHES: "batchId",
+}
 VERSION = "1.0.0"
 TRACE = {"traceparent": {"type": "string", "description": "W3C Trace Context"}}
 ABOUT = (
@@ -17,17 +26,19 @@ ABOUT = (
 
 
 def asyncapi() -> dict[str, Any]:
-    roots, parts = envelope_schemas("#/components/schemas/{name}")
+    messages: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
+    for topic in TOPICS:
+        payload, found = message_schemas(topic, "#/components/schemas/" + topic + "{name}")
+        messages[topic] = _message(topic, payload)
+        parts |= {topic + name: schema for name, schema in found.items()}
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "Gift certificates", "version": VERSION, "description": ABOUT},
         "defaultContentType": "application/json",
-        "channels": {topic: _channel(topic) for topic in PUBLISHED_DATA},
-        "operations": {f"publish{topic}": _operation(topic) for topic in PUBLISHED_DATA},
-        "components": {
-            "messages": {topic: _message(topic, root) for topic, root in roots.items()},
-            "schemas": parts,
-        },
+        "channels": {topic: _channel(topic) for topic in TOPICS},
+        "operations": dict(_operation(topic) for topic in TOPICS),
+        "components": {"messages": messages, "schemas": parts},
     }
 
 
@@ -62,18 +73,21 @@ def _configuration(topic: str) -> dict[str, Any]:
     return {**kept, "retention.ms": int(config["retention.ms"])}
 
 
-def _operation(topic: str) -> dict[str, Any]:
-    return {
-        "action": "send",
+def _operation(topic: str) -> tuple[str, dict[str, Any]]:
+    """Seen from us: we send what we publish."""
+    name, action = ("publish", "send") if topic in PUBLISHED_DATA else ("take", "receive")
+    operation = {
+        "action": action,
         "channel": {"$ref": f"#/channels/{topic}"},
         "messages": [{"$ref": f"#/channels/{topic}/messages/{topic}"}],
     }
+    return f"{name}{topic}", operation
 
 
 def _message(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": topic,
-        "summary": PUBLISHED_DATA[topic].__doc__,
+        "summary": (PUBLISHED_DATA | RECEIVED_DATA)[topic].__doc__,
         "contentType": "application/json",
         "headers": {"type": "object", "properties": TRACE},
         "payload": payload,
@@ -87,6 +101,4 @@ def _message(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _key(topic: str) -> str:
-    if topic == BI:
-        return "certificateId; batchId for rows without one; orderId for order lines"
-    return "orderId" if topic == ORDER_STATE else "certificateId"
+    return KEYS.get(topic, "certificateId")

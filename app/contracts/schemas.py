@@ -1,36 +1,36 @@
-"""JSON Schema of every published message, made from its struct."""
+"""JSON Schema of every message on a public topic, made from its struct."""
 
 from typing import Any
 
 import msgspec
 
 from app.contracts.messages import PUBLISHED_DATA, SOURCE, Envelope
+from app.contracts.received import RECEIVED_DATA
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
 
 
 def json_schemas() -> dict[str, Schema]:
-    """Topic → schema of its values; the envelope is the root, its parts are `$defs`."""
-    return {topic: _of_message(topic, data) for topic, data in PUBLISHED_DATA.items()}
+    """Topic → schema of its values; parts are `$defs`."""
+    schemas = {}
+    for topic in (*PUBLISHED_DATA, *RECEIVED_DATA):
+        root, parts = message_schemas(topic, "#/$defs/{name}")
+        schemas[topic] = {"$schema": DIALECT, **root, "$defs": parts}
+    return schemas
 
 
-def envelope_schemas(ref_template: str) -> tuple[dict[str, Schema], dict[str, Schema]]:
-    """(topic → root schema, name → schema of a part), references by the template."""
-    roots: dict[str, Schema] = {}
-    parts: dict[str, Schema] = {}
-    for topic, data in PUBLISHED_DATA.items():
-        _, found = msgspec.json.schema_components([Envelope[data]], ref_template=ref_template)  # type: ignore[valid-type]
-        roots[topic] = _named(topic, found.pop(f"Envelope_{topic}_"))
-        parts |= found
-    return roots, parts
-
-
-def _of_message(topic: str, data: type[msgspec.Struct]) -> Schema:
-    whole = msgspec.json.schema(Envelope[data])  # type: ignore[valid-type]
-    parts = whole["$defs"]
-    root = _named(topic, parts.pop(f"Envelope_{topic}_"))
-    return {"$schema": DIALECT, **root, "$defs": parts}
+def message_schemas(topic: str, ref_template: str) -> tuple[Schema, dict[str, Schema]]:
+    """(schema of the topic's values, name → schema of a part), references by the template."""
+    received = RECEIVED_DATA.get(topic)
+    if received is not None:
+        _, parts = msgspec.json.schema_components([received], ref_template=ref_template)
+        root = parts.pop(received.__name__)
+        return {**root, "title": topic}, parts
+    data = PUBLISHED_DATA[topic]
+    enveloped = [Envelope[data]]  # type: ignore[valid-type]
+    _, parts = msgspec.json.schema_components(enveloped, ref_template=ref_template)
+    return _named(topic, parts.pop(f"Envelope_{topic}_")), parts
 
 
 def _named(topic: str, root: Schema) -> Schema:

@@ -10,12 +10,19 @@ import jsonschema
 import msgspec
 import pytest
 
+from app.certificates.batch_rows import COLUMNS
+from app.certificates.intake_batch import BatchMessage
+from app.certificates.intake_payments import Entry, PaymentMessage, RefundDetails
+from app.certificates.intake_sales import LineMessage, SaleMessage
+from app.contracts import received
 from app.contracts.asyncapi import asyncapi, write_contracts
 from app.contracts.messages import PUBLISHED_DATA, Envelope
+from app.contracts.received import RECEIVED_DATA
 from app.contracts.schemas import json_schemas
 
 HERE = Path(__file__).parent
 TOPICS = sorted(PUBLISHED_DATA)
+ALL_TOPICS = sorted((*PUBLISHED_DATA, *RECEIVED_DATA))
 Schema = dict[str, Any]
 
 
@@ -35,21 +42,50 @@ def test_the_golden_sample_is_read_and_written_byte_for_byte(topic: str) -> None
     assert msgspec.json.encode(message) == sample(topic)
 
 
-@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("topic", ALL_TOPICS)
 def test_the_golden_sample_fits_its_schema(topic: str) -> None:
     jsonschema.validate(json.loads(sample(topic)), json_schemas()[topic])
 
 
-@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("topic", ALL_TOPICS)
 def test_a_message_of_another_topic_does_not_fit(topic: str) -> None:
-    other = TOPICS[TOPICS.index(topic) - 1]
+    other = ALL_TOPICS[ALL_TOPICS.index(topic) - 1]
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(json.loads(sample(other)), json_schemas()[topic])
 
 
-@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("topic", ALL_TOPICS)
 def test_the_contract_only_grew_since_it_was_accepted(topic: str) -> None:
     assert breaks(accepted(topic), json_schemas()[topic]) == []
+
+
+@pytest.mark.parametrize("name", ["All_SalesOrder", "All_Payments", "All_Payments_2"])
+def test_a_sample_from_outside_is_read_by_intake_and_by_the_contract(name: str) -> None:
+    topic = name.removesuffix("_2")
+    reader = {"All_SalesOrder": SaleMessage, "All_Payments": PaymentMessage}[topic]
+    msgspec.json.decode(sample(name), type=RECEIVED_DATA[topic])
+    msgspec.json.decode(sample(name), type=reader)
+
+
+@pytest.mark.parametrize(
+    ("shown", "read", "ignored"),
+    [
+        (received.SalesOrder, SaleMessage, set()),
+        (received.CertificateLine, LineMessage, set()),
+        (received.Payment, PaymentMessage, set()),
+        (received.CertificateAllocation, Entry, set()),
+        (received.RefundDetails, RefundDetails, {"method"}),
+        (received.Batch, BatchMessage, set()),
+    ],
+)
+def test_intake_knows_every_field_of_the_contract(
+    shown: type[msgspec.Struct], read: type[msgspec.Struct], ignored: set[str]
+) -> None:
+    assert set(shown.__struct_fields__) - ignored == set(read.__struct_fields__)
+
+
+def test_a_row_of_the_contract_has_the_columns_of_a_file() -> None:
+    assert set(received.BatchRow.__struct_encode_fields__) == COLUMNS
 
 
 def _remove(schema: Schema) -> None:
@@ -58,6 +94,19 @@ def _remove(schema: Schema) -> None:
 
 def _retype(schema: Schema) -> None:
     schema["$defs"]["Delta"]["properties"]["held"]["type"] = "string"
+
+
+def _demand(schema: Schema) -> None:
+    schema["$defs"]["CertificateLine"]["required"].append("price")
+
+
+def test_a_sender_is_asked_for_nothing_new() -> None:
+    for topic in RECEIVED_DATA:
+        assert demands(accepted(topic), json_schemas()[topic]) == []
+    old = json_schemas()["All_SalesOrder"]
+    new = copy.deepcopy(old)
+    _demand(new)
+    assert demands(old, new) == ["CertificateLine.price"]
 
 
 def _make_optional(schema: Schema) -> None:
@@ -80,9 +129,9 @@ def test_a_breaking_change_would_be_noticed(change: Callable[[Schema], None], br
 
 def test_every_topic_of_the_asyncapi_document_has_message_and_operation(tmp_path: Path) -> None:
     document = asyncapi()
-    assert sorted(document["channels"]) == TOPICS
+    assert sorted(document["channels"]) == ALL_TOPICS
     assert {entry["channel"]["$ref"] for entry in document["operations"].values()} == {
-        f"#/channels/{topic}" for topic in TOPICS
+        f"#/channels/{topic}" for topic in ALL_TOPICS
     }
     for ref in references(document):
         target: Any = document
@@ -90,7 +139,7 @@ def test_every_topic_of_the_asyncapi_document_has_message_and_operation(tmp_path
             target = target[step]
     assert {path.name for path in write_contracts(tmp_path)} == {
         "asyncapi.json",
-        *(f"{topic}.schema.json" for topic in TOPICS),
+        *(f"{topic}.schema.json" for topic in ALL_TOPICS),
     }
 
 
@@ -101,6 +150,19 @@ def references(node: Any) -> list[str]:
         return []
     own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
     return own + [ref for item in node.values() for ref in references(item)]
+
+
+def demands(old: Schema, new: Schema) -> list[str]:
+    """Fields that a sender by `old` may leave out and `new` requires."""
+    parts = {"message": (old, new)} | {
+        name: (part, new["$defs"].get(name, {})) for name, part in old["$defs"].items()
+    }
+    return [
+        f"{name}.{field}"
+        for name, (was, now) in parts.items()
+        for field in now.get("required", ())
+        if field not in was.get("required", ())
+    ]
 
 
 def breaks(old: Schema, new: Schema) -> list[str]:
