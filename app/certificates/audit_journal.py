@@ -1,6 +1,7 @@
 """The journal as the auditor reads it: the last record of each certificate, by plain position."""
 
 from collections.abc import Callable
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -43,6 +44,24 @@ class StoredMoney(msgspec.Struct, frozen=True, array_like=True, gc=False):
     refund_held: int
 
 
+class ShownMoney(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """What a certificate is worth, as the journal or a GiftCertificateState shows it."""
+
+    certificate_id: str
+    lifecycle: str
+    currency: str
+    nominal: int
+    available: int
+    held: int
+    refund_held: int
+    balance: int
+    loaded: int
+    captured: int
+    restored: int
+    refunded: int
+    written_off: int
+
+
 MOVED = "m"
 
 
@@ -55,19 +74,14 @@ class Journaled(msgspec.Struct, frozen=True, gc=False):
     `moves`: how many changes there were in all, None if compaction has taken some.
     """
 
-    money: StoredMoney
+    money: ShownMoney
     sequence: int
     published: int
     moves: int | None
 
 
 Laws = Callable[[msgspec.Raw], list[str]]
-NOT_YET = Journaled(
-    StoredMoney("", "", False, 0, "", "", 0, 0, b"", None, None, None, None, *(0,) * 8),
-    0,
-    0,
-    0,
-)
+NOT_YET = Journaled(ShownMoney("", "", "", *(0,) * 10), 0, 0, 0)
 _certificate = msgspec.msgpack.Decoder(Certificate)
 _money = msgspec.msgpack.Decoder(StoredMoney)
 _tags = msgspec.msgpack.Decoder(list[_Tagged])
@@ -114,8 +128,26 @@ class JournalFold:
         elif sequence > before.sequence and all_moves is not None:
             all_moves += moves
         self.certificates[certificate_id] = Journaled(
-            _money.decode(record.state),
+            _shown(certificate_id, _money.decode(record.state)),
             max(sequence, before.sequence),
             sequence if moves else before.published,
             all_moves,
         )
+
+
+def _shown(certificate_id: str, stored: StoredMoney) -> ShownMoney:
+    return ShownMoney(
+        certificate_id,
+        intern(stored.lifecycle),
+        intern(stored.currency),
+        stored.nominal,
+        stored.available,
+        stored.held,
+        stored.refund_held,
+        stored.available + stored.held + stored.refund_held,
+        stored.loaded,
+        stored.captured,
+        stored.restored,
+        stored.refunded,
+        stored.written_off,
+    )

@@ -11,14 +11,13 @@ from app.certificates.audit_fold import (
     unbalanced,
     unlike,
 )
-from app.certificates.audit_journal import Journaled, JournalFold
+from app.certificates.audit_journal import Journaled, JournalFold, ShownMoney
 from app.certificates.audit_repetitions import Repetitions, Sight
-from app.contracts.messages import Envelope, GiftCertificateState, GiftCertificateTransaction
+from app.contracts.messages import Envelope, GiftCertificateTransaction
 
 ABSENT = "Absent"
-StateMessage = Envelope[GiftCertificateState]
 _transaction = msgspec.json.Decoder(Envelope[GiftCertificateTransaction])
-_state = msgspec.json.Decoder(StateMessage)
+_state = msgspec.json.Decoder(Envelope[ShownMoney])
 
 
 class PartitionAudit:
@@ -32,7 +31,7 @@ class PartitionAudit:
         self.findings = findings
         self.strangers: set[str] = set()
         self._folds: dict[str, CertificateFold] = {}
-        self._states: dict[str, StateMessage] = {}
+        self._states: dict[str, tuple[int, ShownMoney]] = {}
         self._moved_on: set[str] = set()
         self._events_seen = Repetitions()
         self._states_seen = Repetitions()
@@ -79,7 +78,7 @@ class PartitionAudit:
             return
         sight = self._states_seen.sight(shown.id, value)
         self._count(sight, key, shown.id)
-        self._states[key] = shown
+        self._states[key] = (shown.sequence, shown.data)
 
     def close(self, *, complete: bool) -> None:
         """Compares; `complete`: retention has eaten no event of this partition."""
@@ -152,14 +151,16 @@ class PartitionAudit:
         """The balance shown; a state beyond the journal's end may have replaced the one sought."""
         if key in self._moved_on:
             return balance_of(journaled.money)
-        shown = self._states.get(key)
-        if shown is None:
+        sequence, data = self._states.get(key, (0, None))
+        if data is None:
             self.findings.add("lost", key, "no GiftCertificateState")
             return 0
-        data = shown.data
-        if shown.sequence < journaled.published:
-            detail = f"the last is of {shown.sequence}, journal {journaled.published}"
+        if sequence < journaled.published:
+            detail = f"the last is of {sequence}, journal {journaled.published}"
             self.findings.add("stale", key, detail)
+        if data.lifecycle != journaled.money.lifecycle:
+            detail = f"{data.lifecycle} against {journaled.money.lifecycle}"
+            self.findings.add("state", key, f"state against journal: {detail}")
         for fault in unlike(data, journaled.money):
             self.findings.add("state", key, f"state against journal: {fault}")
         for fault in unbalanced(data, data.nominal):
