@@ -14,6 +14,8 @@ from aiohttp import web
 
 from deploy.sandbox.application import build
 from deploy.sandbox.authority import open_authority
+from deploy.sandbox.snapshot import load, save
+from deploy.sandbox.world import World
 
 SHUTDOWN_S = 1.0
 
@@ -25,6 +27,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--port-file", type=Path, help="the port is written here when listening")
     parser.add_argument("--time-scale", type=float, default=1.0, help="divides every duration")
     parser.add_argument("--key-file", type=Path, help="keeps the demo key over restarts")
+    parser.add_argument("--state-file", type=Path, help="keeps orders and codes over restarts")
     parser.add_argument("--parent-pid", type=int, help="ends with this process; default: parent")
     parser.add_argument("--detached", action="store_true", help="lives without a parent")
     return parser.parse_args()
@@ -58,8 +61,10 @@ async def run(args: argparse.Namespace) -> None:
     parent = args.parent_pid or os.getppid()
     if parent > 1 and not args.detached:
         watch_parent(loop, parent, stop)
-    app = build(open_authority(args.key_file), args.time_scale)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    world = World(open_authority(args.key_file), args.time_scale)
+    if args.state_file:
+        load(world, args.state_file)
+    runner = web.AppRunner(build(world), access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     family = socket.AF_INET6 if ":" in args.host else socket.AF_INET
     bound = socket.create_server((args.host, args.port), family=family)
@@ -67,6 +72,8 @@ async def run(args: argparse.Namespace) -> None:
     announce(bound, args.port_file)
     await stop.wait()
     await runner.cleanup()
+    if args.state_file:
+        save(world, args.state_file)
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from aiohttp import web
 
 from deploy.sandbox import control, inspection, invariants
-from deploy.sandbox.authority import Authority
 from deploy.sandbox.routes import ROUTES
 from deploy.sandbox.serving import served
 from deploy.sandbox.signer import DemoSigner, cors, stub
@@ -43,8 +42,7 @@ CONTROL: list[tuple[str, str, control.ControlHandler]] = [
 ]
 
 
-def build(authority: Authority, scale: float) -> web.Application:
-    world = World(authority, scale)
+def build(world: World) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY, middlewares=[cors])
     for route in ROUTES:
         app.router.add_route(route.method, route.path, served(route, world))

@@ -1,6 +1,7 @@
 """One participant: its station, goods, orders, codes, documents and everything set for it."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from deploy.sandbox import documents, orders, reports
 from deploy.sandbox.cards import Card, default_cards
@@ -43,6 +44,13 @@ class Participant:
     gates: GateKeeper = field(default_factory=GateKeeper)
     journal: Journal = field(default_factory=Journal)
     rates: Rates = field(default_factory=Rates)
+
+    def __getstate__(self) -> dict[str, Any]:
+        passing = {"gates", "journal", "rates"}
+        return {name: value for name, value in self.__dict__.items() if name not in passing}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, gates=GateKeeper(), journal=Journal(), rates=Rates())
 
     def settle(self, now_ms: int) -> None:
         """Lets everything happen whose time has come."""

@@ -57,11 +57,14 @@ class World:
         )
         if taken:
             raise ValueError("oms_id, oms_connection or apikey belongs to another participant")
+        self.keep(inn, who)
+        return who
+
+    def keep(self, inn: str, who: Participant) -> None:
         self.participants[inn] = who
         self.by_oms_id[who.oms_id] = inn
         self.by_connection[who.oms_connection] = inn
         self.by_apikey[who.apikey] = inn
-        return who
 
     def named(self, inn: str) -> Participant | None:
         return self.anybody if inn == ANY else self.participants.get(inn)

@@ -91,6 +91,35 @@ def test_a_kept_key_gives_the_same_centre_after_a_restart(tmp_path: Path) -> Non
     assert (tmp_path / "key.pem").stat().st_mode & 0o077 == 0
 
 
+def test_a_kept_state_survives_a_restart(tmp_path: Path) -> None:
+    files = ("--state-file", str(tmp_path / "state"), "--key-file", str(tmp_path / "key.pem"))
+    process, told = started(*files)
+    with playing(told["url"], seed="kept") as player:
+        order_id = player.ready_order(("04600000000015", 3))
+        block = player.fetch(order_id, "04600000000015", count=2).json()
+    process.terminate()
+    process.wait(10)
+    process, told = started(*files)
+    with httpx.Client(base_url=told["url"]) as http:
+        player = Player(http, player.inn, player.passport, player.bearer, player.client_token)
+        again = player.suz("GET", "/order/codes/retry", params={"blockId": block["blockId"]})
+        rest = player.fetch(order_id, "04600000000015", count=1)
+        player.assert_clean()
+    process.terminate()
+    process.wait(10)
+    assert again.json() == block
+    assert rest.json()["codes"][0] not in block["codes"]
+
+
+def test_an_unreadable_state_starts_empty(tmp_path: Path) -> None:
+    (tmp_path / "state").write_bytes(b"not a state")
+    process, told = started("--state-file", str(tmp_path / "state"))
+    health = httpx.get(f"{told['url']}/_sandbox/health").json()
+    process.terminate()
+    process.wait(10)
+    assert health["participants"] == []
+
+
 def test_participants_live_side_by_side() -> None:
     with running() as url, playing(url, seed="a") as one:
         with playing(url, inn="7707083893", seed="a") as two:
