@@ -138,11 +138,15 @@ class BrokerLink:
         except asyncio.CancelledError:
             _fail(futures, AppendUnknown("the link stopped"))
             raise
+        moved = False
         for topic, partitions in answer.topics:
             for partition, code, offset, time_ms, *_ in partitions:
                 future = futures.pop(TopicPartition(topic, partition))
                 _settle(future, code, Appended(offset, time_ms))
+                moved |= errors.for_code(code).invalid_metadata
         _fail(futures, AppendUnknown("no answer for the partition"))
+        if moved:
+            await self._client.force_metadata_update()
 
 
 def _fail(futures: Futures, cause: Exception) -> None:
