@@ -4,7 +4,8 @@ Start
     python -m deploy.sandbox --port 0 [--host 127.0.0.1] [--port-file FILE] [--time-scale 20]
         [--key-file FILE] [--state-file FILE] [--parent-pid PID | --detached]
     prints one line {"port", "url", "pid"} when it listens; ends on SIGTERM, SIGINT and with its
-    parent (or `--parent-pid`), then writes the state file, if one is named. From tests: `from deploy.sandbox.driver import running, Player`.
+    parent (or `--parent-pid`), then writes the state file, if one is named.
+    From tests: `from deploy.sandbox.driver import running, playing, Player`.
     The origin is nk_base_url, true_api_base_url and suz_base_url at once.
 
 Time
