@@ -9,6 +9,8 @@ MarkingError
 ├── SignatureError           422 signature-invalid    a signature, a challenge, a certificate
 ├── SignInRequired           409 sign-in-required     no live token, a person has to sign in
 ├── OrderStateError          409 order-state          not in this status
+├── IssueRefused             422 issue-invalid        codes that may not be exported or printed so
+├── IssueFailed              409 issue-failed         the file could not be made
 ├── DropoutError             409 dropout-refused
 ├── UtilisationError         409 utilisation-refused
 └── UpstreamUnavailable      503 upstream-unavailable, with the seconds to wait
@@ -86,6 +88,14 @@ class SignInRequired(MarkingError):
 
 class OrderStateError(MarkingError):
     code_of_class, http_status = "order-state", 409
+
+
+class IssueRefused(MarkingError):
+    code_of_class, http_status = "issue-invalid", 422
+
+
+class IssueFailed(MarkingError):
+    code_of_class, http_status = "issue-failed", 409
 
 
 class DropoutError(MarkingError):

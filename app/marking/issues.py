@@ -37,17 +37,20 @@ class CodeNotExportable(ValueError):
         self.number = number
 
 
-def txt(codes: Iterable[str]) -> Iterator[bytes]:
+def txt(codes: Iterable[str], *, first: int = 1) -> Iterator[bytes]:
     """One code a line, the separator as byte 0x1D, LF, UTF-8 without a mark, nothing trimmed."""
-    for number, code in enumerate(codes, 1):
+    for number, code in enumerate(codes, first):
         if any(end in code for end in _LINE_ENDS):
             raise CodeNotExportable(number, "holds a line end; export it as CSV")
         yield code.encode() + b"\n"
 
 
+def csv_heading() -> bytes:
+    return _row(HEADING)
+
+
 def csv_rows(codes: Iterable[str], gs: GsForm = GsForm.RAW) -> Iterator[bytes]:
-    """A heading and one quoted row a code (RFC 4180), UTF-8 without a mark."""
-    yield _row(HEADING)
+    """One quoted row a code (RFC 4180), UTF-8 without a mark; the heading stands apart."""
     for code in codes:
         shown = code.replace(GS, GS_TEXT) if gs is GsForm.TEXT else code
         ki = ki_of(code)

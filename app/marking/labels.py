@@ -35,12 +35,12 @@ class Goods(Struct, frozen=True):
 
 
 class PrintJob(Veiled, Struct, frozen=True, kw_only=True):
-    """Codes in their order, of one GTIN; `first` is the number of the first one of `total`."""
+    """Codes in their order, of one GTIN, and the number of each among `total` of the line."""
 
     codes: tuple[str, ...]
+    numbers: tuple[int, ...]
     format: LabelFormat = LabelFormat.W58_H40
     goods: Goods = Goods()
-    first: int = 1
     total: int
 
 
@@ -59,16 +59,16 @@ def render(job: PrintJob) -> bytes:
     """
     if not 1 <= len(job.codes) <= MOST_LABELS:
         raise ValueError(f"codes: {len(job.codes)} are not between 1 and {MOST_LABELS}")
+    assert len(job.numbers) == len(job.codes), "every code has its number"
     layout = LAYOUTS[job.format]
     page = points(layout.page_width), points(layout.page_height)
     written = io.BytesIO()
     canvas = Canvas(written, pagesize=page, invariant=True)
     canvas.setTitle("DataMatrix")
     _register_font()
-    for position, code in enumerate(job.codes):
+    for position, (number, code) in enumerate(zip(job.numbers, job.codes, strict=True)):
         if position and position % layout.per_page == 0:
             canvas.showPage()
-        number = job.first + position
         if not is_well_formed(code, code[_GTIN]):
             raise LabelRefused(number, "malformed, it may be exported but not printed")
         corner = layout.corner(position)

@@ -10,6 +10,7 @@ from app.marking.issues import (
     CodeNotExportable,
     GsForm,
     codes_sha256,
+    csv_heading,
     csv_rows,
     file_sha256,
     txt,
@@ -28,7 +29,7 @@ def test_a_text_file_holds_one_code_a_line_byte_for_byte() -> None:
 
 
 def test_a_table_gives_every_code_back() -> None:
-    whole = b"".join(csv_rows((*SEVERAL, *MALFORMED)))
+    whole = b"".join([csv_heading(), *csv_rows((*SEVERAL, *MALFORMED))])
     assert whole.startswith(b'"gtin","serial","ki","code"\r\n"04600000000015","5(10)abcdefgh","01')
     rows = list(csv.DictReader(io.StringIO(whole.decode(), newline="")))
     assert tuple(row["code"] for row in rows) == (*SEVERAL, *MALFORMED)
@@ -55,7 +56,7 @@ def test_files_are_written_code_by_code() -> None:
         raise AssertionError("asked for more than needed")
 
     rows = csv_rows(endless())  # type: ignore[arg-type]
-    assert next(rows).startswith(b'"gtin"')
+    assert next(rows).startswith(b'"04600000000015"')
     assert next(rows).endswith(b'"\r\n')
 
 

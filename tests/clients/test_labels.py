@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from typing import Any
 
 import pytest
 from pylibdmtx.pylibdmtx import encode
@@ -29,7 +30,12 @@ GOODS = Goods(
 def job(
     count: int = 3, *, form: LabelFormat = LabelFormat.W58_H40, goods: Goods = GOODS
 ) -> PrintJob:
-    return PrintJob(codes=codes(count), format=form, goods=goods, total=count)
+    return numbered(codes(count), format=form, goods=goods)
+
+
+def numbered(given: tuple[str, ...], first: int = 1, **how: Any) -> PrintJob:
+    numbers = tuple(range(first, first + len(given)))
+    return PrintJob(codes=given, numbers=numbers, total=len(given), **how)
 
 
 @pytest.mark.parametrize("code", [HARD, *codes(40)])
@@ -149,9 +155,9 @@ def test_a_symbol_that_reads_differently_stops_the_issue(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(symbols, "draw", wrong)
     with pytest.raises(SymbolMismatch, match="code 2") as caught:
-        render(PrintJob(codes=(first, second), total=2))
+        render(numbered((first, second)))
     assert second[31:] not in str(caught.value)
-    assert press.made(PrintJob(codes=(first, second), total=2)) == press.Unprinted(
+    assert press.made(numbered((first, second))) == press.Unprinted(
         "mismatch", "code 2: the symbol gives other bytes back"
     )
 
@@ -161,13 +167,13 @@ def test_a_symbol_that_reads_differently_stops_the_issue(monkeypatch: pytest.Mon
 )
 def test_a_malformed_code_is_never_printed(code: str) -> None:
     with pytest.raises(LabelRefused, match="code 12: malformed"):
-        render(PrintJob(codes=(codes(1)[0], code), first=11, total=20))
+        render(numbered((codes(1)[0], code), 11))
 
 
 @pytest.mark.parametrize("count", [0, labels.MOST_LABELS + 1])
 def test_an_issue_of_labels_has_its_limits(count: int) -> None:
     with pytest.raises(ValueError, match="codes: "):
-        render(PrintJob(codes=codes(1) * count, total=count))
+        render(numbered(codes(1) * count))
 
 
 async def test_labels_are_made_in_a_process_of_their_own() -> None:
@@ -176,7 +182,7 @@ async def test_labels_are_made_in_a_process_of_their_own() -> None:
 
 async def test_a_refusal_comes_back_from_that_process() -> None:
     with pytest.raises(LabelsFailed, match="code 1: malformed") as caught:
-        await Press().print(PrintJob(codes=("short",), total=1))
+        await Press().print(numbered(("short",)))
     assert (caught.value.kind, caught.value.number) == ("refused", 1)
 
 
