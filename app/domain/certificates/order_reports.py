@@ -28,7 +28,7 @@ def apply_report(turn: Turn, report: LineReport) -> None:
 def _meant(turn: Turn, report: LineReport) -> Line | None:
     """The line, if the report answers its present question and not an older one."""
     line = turn.order.lines.get(report.order_line_id)
-    if line is None or line.attempt != report.attempt:
+    if line is None or line.attempt != report.attempt or not line.attempt:
         return None
     return line if line.certificate_id == report.certificate_id else None
 
@@ -49,7 +49,7 @@ def _is_wanted(turn: Turn, report: LineReport) -> bool:
     line = turn.order.lines.get(report.order_line_id)
     if line is None or line.certificate_id != report.certificate_id:
         return False
-    return line.status is not LineStatus.RELEASED
+    return line.attempt > 0 and line.status is not LineStatus.RELEASED
 
 
 def _refuse(turn: Turn, report: LineReport, *, line: Line, code: str) -> None:

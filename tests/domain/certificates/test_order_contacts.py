@@ -203,6 +203,13 @@ def test_an_allocation_nobody_wants_is_given_back(town: Town, report: LineReport
     assert town.order.asks == ()
 
 
+def test_a_line_that_never_asked_takes_no_answer(town: Town) -> None:
+    town.tell(sale(1, sold("2", A), sold("1", B, currency="USD")))
+    town.tell(LineReport("1", 0, "allocate", B, None))
+    assert town.shown() == "Refused CurrencyMismatch"
+    assert ("ReleaseCertificate", B) in town.sent
+
+
 def test_a_report_that_is_out_of_date_changes_nothing(town: Town) -> None:
     town.tell(sale(1, sold("1", A)))
     before = town.order

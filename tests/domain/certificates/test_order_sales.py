@@ -213,6 +213,7 @@ def test_cancelled_after_activation_blocks(town: Town, cancelling: ApplySalesOrd
     assert town.line().blocks == ("order-cancelled",)
     assert town.certificate(A).status == "Blocked"
     assert not town.order.paid_after_cancel
+    assert (town.line().paid, town.order.unapplied) == (3_000, 0)
     assert town.order.asks == ()
     town.tell(sale(3, sold("1", A)))
     assert town.certificate(A).status == "Active"
