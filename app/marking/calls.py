@@ -44,6 +44,7 @@ class CallRow(msgspec.Struct, frozen=True):
     claimed_at: datetime | None
     answered_at: datetime | None
     looked_at: datetime | None
+    look_now: bool
     not_before: datetime | None
     planned_at: datetime
     reconcile_step: int
@@ -81,7 +82,7 @@ def _call(row: CallRow, terms: Terms) -> Call:
     if row.state is CallState.UNKNOWN and row.doubtful_since is not None:
         step = min(row.reconcile_step, terms.lookups - 1)
         lookup = row.doubtful_since + terms.scaled_ms(terms.marking_reconcile_delays_s[step])
-        due = max(due or 0, lookup)
+        due = None if row.look_now else max(due or 0, lookup)
     return Call(
         row.id,
         row.operation,
@@ -212,7 +213,8 @@ async def looked_in_vain(tx: Transaction, call_id: str) -> None:
     """A complete lookup that found nothing counts; the next delay starts now."""
     await tx.execute(
         """update marking.calls set looked_at = clock_timestamp(), not_before = null,
-               reconcile_step = reconcile_step + 1 where id = %(id)s and state = 'UNKNOWN'""",
+               look_now = false, reconcile_step = reconcile_step + 1
+           where id = %(id)s and state = 'UNKNOWN'""",
         id=call_id,
     )
 

@@ -44,8 +44,8 @@ async def check_goods(desk: Desk, work: Work) -> Next:
         if moved is None:
             return AGAIN
         if work.row.profile is Profile.DOCUMENT_FIRST:
-            await freeze_preorder(tx, desk, work)
-        await freeze_station_order(tx, desk, work)
+            await freeze_preorder(tx, desk, row=work.row, inn=work.participant.inn)
+        await freeze_station_order(tx, desk, row=work.row)
         entry = Entry("order.checked", "worker", work.row.participant_id, work.row.id)
         await audit.write(tx, msgspec.structs.replace(entry, details={"checked": len(checked)}))
     desk.crash.passed("check_goods", "committed")

@@ -7,6 +7,7 @@ import msgspec
 from app.domain.marking import bodies
 from app.domain.marking.dictionaries import MAX_CODES_PER_DOCUMENT, ReleaseMethod
 from app.domain.marking.document import DocumentPurpose
+from app.domain.marking.draft import DropoutPlan, WithdrawPlan
 from app.domain.marking.order import Cause, Hold, OrderStatus
 from app.domain.marking.steps import FreezeDocuments, FreezeReport
 from app.integrations import true_api
@@ -19,7 +20,8 @@ from app.marking.database import Transaction, as_json
 from app.marking.desk import AGAIN, Desk, Next, Work
 from app.marking.failures import pause
 from app.marking.freezing import NewDocument, freeze_document, freeze_report
-from app.marking.store import Change
+from app.marking.leases import StaleLease
+from app.marking.store import Change, OrderRow
 
 MOST_ASKED = 1_000
 LIFE = ("STORED", "APPLIED", "INTRODUCED", "RETIRED", "WRITTEN_OFF")
@@ -81,57 +83,77 @@ async def freeze_documents(desk: Desk, work: Work, step: FreezeDocuments) -> Nex
 
 async def _freeze_introduction(desk: Desk, work: Work) -> Next:
     async with desk.database.transaction() as tx:
-        rows = await tx.rows(
-            """select c.ki, coalesce(l.tnved, '') as tnved from marking.codes c
-               join marking.order_lines l on l.order_id = c.order_id and l.gtin = c.gtin
-               where c.order_id = %(id)s and not c.malformed and c.status = 'APPLIED'
-                     and not exists (select 1 from marking.document_codes d where d.ki = c.ki
-                                     and d.purpose = 'introduce' and d.live)
-               order by c.id""",
-            id=work.row.id,
-        )
-        if not rows:
-            return await pause(desk, work, Hold.ATTENTION, code="introduction-refused")
-        change = Change(OrderStatus.DOC_SIGNING, cause=Cause.WORKER, reason="introduce")
-        if await store.move(tx, work.lease, change, row=work.row) is None:
+        made = await freeze_introduction_parts(tx, desk, row=work.row, inn=work.participant.inn)
+        if made:
+            change = Change(OrderStatus.DOC_SIGNING, cause=Cause.WORKER, reason="introduce")
+            moved = await store.move(tx, work.lease, change, row=work.row)
+            if moved is None:
+                raise StaleLease(work.row.id)
             return AGAIN
-        for part, start in enumerate(range(0, len(rows), MAX_CODES_PER_DOCUMENT), start=1):
-            pairs = tuple(
-                (r["ki"], r["tnved"]) for r in rows[start : start + MAX_CODES_PER_DOCUMENT]
-            )
-            body = bodies.introduction_body(
-                pairs, inn=work.participant.inn, attributes=work.row.attributes
-            )
-            kis = tuple(ki for ki, _ in pairs)
-            summary = {"codes": len(pairs)}
-            document = NewDocument(DocumentPurpose.INTRODUCE, body, part, kis, summary)
-            await freeze_document(tx, desk, work=work, document=document)
-    return AGAIN
+    return await pause(desk, work, Hold.ATTENTION, code="introduction-refused")
+
+
+async def freeze_introduction_parts(tx: Transaction, desk: Desk, *, row: OrderRow, inn: str) -> int:
+    """Documents over every applied code that is in no live one; how many."""
+    rows = await tx.rows(
+        """select c.ki, coalesce(l.tnved, '') as tnved from marking.codes c
+           join marking.order_lines l on l.order_id = c.order_id and l.gtin = c.gtin
+           where c.order_id = %(id)s and not c.malformed and c.status = 'APPLIED'
+                 and not exists (select 1 from marking.document_codes d where d.ki = c.ki
+                                 and d.purpose = 'introduce' and d.live)
+           order by c.id""",
+        id=row.id,
+    )
+    chunks = [
+        rows[start : start + MAX_CODES_PER_DOCUMENT]
+        for start in range(0, len(rows), MAX_CODES_PER_DOCUMENT)
+    ]
+    for part, chunk in enumerate(chunks, start=1):
+        pairs = tuple((code["ki"], code["tnved"]) for code in chunk)
+        body = bodies.introduction_body(pairs, inn=inn, attributes=row.attributes)
+        kis = tuple(ki for ki, _ in pairs)
+        document = NewDocument(DocumentPurpose.INTRODUCE, body, part, kis, {"codes": len(pairs)})
+        await freeze_document(tx, desk, row=row, document=document)
+    return len(chunks)
 
 
 async def _freeze_side_documents(desk: Desk, work: Work, purpose: DocumentPurpose) -> Next:
-    plan = work.row.postprocess
+    async with desk.database.transaction() as tx:
+        made = await freeze_chosen(
+            tx, desk, row=work.row, inn=work.participant.inn, purpose=purpose
+        )
+    if made:
+        return AGAIN
+    return await pause(desk, work, Hold.ATTENTION, code="document-rejected")
+
+
+async def freeze_chosen(
+    tx: Transaction, desk: Desk, *, row: OrderRow, inn: str, purpose: DocumentPurpose
+) -> int:
+    """Write-offs or withdrawals of the codes the plan of the row names; how many documents."""
+    plan = row.postprocess
     chosen = plan.dropout if purpose is DocumentPurpose.WRITE_OFF else plan.withdraw
     assert chosen is not None, "the plan asks for this document"
-    async with desk.database.transaction() as tx:
-        kis = await _chosen(tx, work.row.id, chosen.codes, purpose=purpose)
-        if not kis:
-            return await pause(desk, work, Hold.ATTENTION, code="document-rejected")
-        for part, start in enumerate(range(0, len(kis), MAX_CODES_PER_DOCUMENT), start=1):
-            codes = tuple(kis[start : start + MAX_CODES_PER_DOCUMENT])
-            body = _side_body(work, codes, purpose)
-            document = NewDocument(purpose, body, part, codes, {"codes": len(codes)})
-            await freeze_document(tx, desk, work=work, document=document)
-    return AGAIN
+    kis = await _chosen(tx, row.id, chosen.codes, purpose=purpose)
+    first = await tx.value(
+        """select coalesce(max(part), 0) + 1 from marking.documents
+           where order_id = %(id)s and purpose = %(purpose)s""",
+        id=row.id,
+        purpose=purpose,
+    )
+    starts = range(0, len(kis), MAX_CODES_PER_DOCUMENT)
+    for part, start in enumerate(starts, start=int(first)):
+        codes = tuple(kis[start : start + MAX_CODES_PER_DOCUMENT])
+        body = _side_body(chosen, codes, inn=inn)
+        document = NewDocument(purpose, body, part, codes, {"codes": len(codes)})
+        await freeze_document(tx, desk, row=row, document=document)
+    return len(starts)
 
 
-def _side_body(work: Work, codes: tuple[str, ...], purpose: DocumentPurpose) -> bytes:
-    plan, inn = work.row.postprocess, work.participant.inn
-    if purpose is DocumentPurpose.WRITE_OFF:
-        assert plan.dropout is not None
-        return bodies.write_off_body(codes, inn=inn, plan=plan.dropout)
-    assert plan.withdraw is not None
-    return bodies.withdrawal_body(codes, inn=inn, plan=plan.withdraw)
+def _side_body(plan: DropoutPlan | WithdrawPlan, codes: tuple[str, ...], *, inn: str) -> bytes:
+    if isinstance(plan, DropoutPlan):
+        return bodies.write_off_body(codes, inn=inn, plan=plan)
+    return bodies.withdrawal_body(codes, inn=inn, plan=plan)
 
 
 async def _chosen(

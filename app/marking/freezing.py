@@ -15,6 +15,7 @@ from app.marking.database import Transaction, raw
 from app.marking.desk import Desk, Work
 from app.marking.ids import new_id
 from app.marking.sign_requests import NewRequest
+from app.marking.store import OrderRow
 
 
 async def lines_of(tx: Transaction, order_id: str) -> tuple[BodyLine, ...]:
@@ -45,18 +46,18 @@ class NewDocument(msgspec.Struct, frozen=True):
     summary: dict[str, Any] = {}
 
 
-async def freeze_preorder(tx: Transaction, desk: Desk, work: Work) -> str:
-    lines = await lines_of(tx, work.row.id)
-    body = bodies.preorder_body(
-        work.row.id, lines, inn=work.participant.inn, attributes=work.row.attributes
-    )
+async def freeze_preorder(tx: Transaction, desk: Desk, *, row: OrderRow, inn: str) -> str:
+    lines = await lines_of(tx, row.id)
+    body = bodies.preorder_body(row.id, lines, inn=inn, attributes=row.attributes)
     total = sum(line.line.quantity for line in lines)
     summary = {"lines": len(lines), "codes": total}
     document = NewDocument(DocumentPurpose.PREORDER, body, summary=summary)
-    return await freeze_document(tx, desk, work=work, document=document)
+    return await freeze_document(tx, desk, row=row, document=document)
 
 
-async def freeze_document(tx: Transaction, desk: Desk, *, work: Work, document: NewDocument) -> str:
+async def freeze_document(
+    tx: Transaction, desk: Desk, *, row: OrderRow, document: NewDocument
+) -> str:
     """A new attempt of a part, waiting for its signature; the codes in it are marked live."""
     document_id = new_id()
     await tx.execute(
@@ -67,7 +68,7 @@ async def freeze_document(tx: Transaction, desk: Desk, *, work: Work, document: 
            from marking.documents where order_id = %(order)s and purpose = %(purpose)s
                 and part = %(part)s""",
         id=document_id,
-        order=work.row.id,
+        order=row.id,
         purpose=document.purpose,
         part=document.part,
         type=DOCUMENT_TYPES[document.purpose],
@@ -86,7 +87,7 @@ async def freeze_document(tx: Transaction, desk: Desk, *, work: Work, document: 
     await _request(
         tx,
         desk,
-        work=work,
+        row=row,
         purpose="document",
         subject=document_id,
         payload=document.body,
@@ -99,18 +100,18 @@ async def _request(
     tx: Transaction,
     desk: Desk,
     *,
-    work: Work,
+    row: OrderRow,
     purpose: str,
     subject: str,
     payload: bytes,
     context: dict[str, Any],
 ) -> str:
     request = NewRequest(
-        work.row.participant_id,
+        row.participant_id,
         purpose,
         payload,
         detached=True,
-        order_id=work.row.id,
+        order_id=row.id,
         subject_id=subject,
         context=context,
     )
@@ -118,7 +119,7 @@ async def _request(
 
 
 async def renew_request(
-    tx: Transaction, desk: Desk, *, work: Work, purpose: str, subject: str, payload: bytes
+    tx: Transaction, desk: Desk, *, row: OrderRow, purpose: str, subject: str, payload: bytes
 ) -> str:
     """The signature was refused: the same bytes wait for another one."""
     await tx.execute(
@@ -131,7 +132,7 @@ async def renew_request(
     return await _request(
         tx,
         desk,
-        work=work,
+        row=row,
         purpose=purpose,
         subject=subject,
         payload=payload,
@@ -139,28 +140,46 @@ async def renew_request(
     )
 
 
-async def freeze_station_order(tx: Transaction, desk: Desk, work: Work) -> str:
+async def freeze_station_order(tx: Transaction, desk: Desk, *, row: OrderRow) -> str:
     """The next attempt at the station with its buffers; it becomes the current one."""
-    lines = await lines_of(tx, work.row.id)
+    lines = await lines_of(tx, row.id)
     last = await tx.value(
-        """select coalesce(max(attempt), 0) from marking.suz_orders
-           where order_id = %(id)s""",
-        id=work.row.id,
+        "select coalesce(max(attempt), 0) from marking.suz_orders where order_id = %(id)s",
+        id=row.id,
     )
     attempt = int(last) + 1
-    number = bodies.production_order_id(work.row.id, attempt)
-    body = bodies.station_order_body(number, lines, attributes=work.row.attributes)
+    number = bodies.production_order_id(row.id, attempt)
+    body = bodies.station_order_body(number, lines, attributes=row.attributes)
+    row_id = await insert_station_row(
+        tx, order_id=row.id, number=number, attempt=attempt, body=body
+    )
+    total = sum(line.line.quantity for line in lines)
+    await _request(
+        tx,
+        desk,
+        row=row,
+        purpose="suz_order",
+        subject=row_id,
+        payload=body,
+        context={"lines": len(lines), "codes": total, "attempt": attempt},
+    )
+    return row_id
+
+
+async def insert_station_row(
+    tx: Transaction, *, order_id: str, number: str, attempt: int, body: bytes
+) -> str:
+    """The row of an attempt with a buffer for each line; older attempts step back."""
     row_id = new_id()
     await tx.execute(
-        """update marking.suz_orders set current = false where order_id = %(id)s""",
-        id=work.row.id,
+        "update marking.suz_orders set current = false where order_id = %(id)s", id=order_id
     )
     await tx.execute(
         """insert into marking.suz_orders (id, order_id, attempt, production_order_id, body,
                body_sha256) values (%(id)s, %(order)s, %(attempt)s, %(number)s, %(body)s,
                %(sha)s)""",
         id=row_id,
-        order=work.row.id,
+        order=order_id,
         attempt=attempt,
         number=number,
         body=body,
@@ -171,18 +190,7 @@ async def freeze_station_order(tx: Transaction, desk: Desk, work: Work) -> str:
            select %(id)s, gtin, 'WAITING', quantity from marking.order_lines
            where order_id = %(order)s""",
         id=row_id,
-        order=work.row.id,
-    )
-    total = sum(line.line.quantity for line in lines)
-    context = {"lines": len(lines), "codes": total, "attempt": attempt}
-    await _request(
-        tx,
-        desk,
-        work=work,
-        purpose="suz_order",
-        subject=row_id,
-        payload=body,
-        context=context,
+        order=order_id,
     )
     return row_id
 
@@ -206,7 +214,7 @@ async def freeze_close(tx: Transaction, desk: Desk, work: Work) -> None:
     await _request(
         tx,
         desk,
-        work=work,
+        row=work.row,
         purpose="suz_close",
         subject=row["id"],
         payload=body,
@@ -233,7 +241,7 @@ async def freeze_report(
     await _request(
         tx,
         desk,
-        work=work,
+        row=work.row,
         purpose="suz_report",
         subject=report_id,
         payload=body,

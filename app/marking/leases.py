@@ -6,6 +6,10 @@ from app.marking.database import Database, Transaction
 from app.marking.metrics import STALE_WRITES
 
 
+class StaleLease(Exception):
+    """The lease has passed to another: what this transaction wrote is taken back."""
+
+
 class Lease(msgspec.Struct, frozen=True):
     """The right to write one order; `wake_seq` is what it had been woken by when taken."""
 

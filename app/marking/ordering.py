@@ -119,7 +119,7 @@ async def _order_refused(desk: Desk, work: Work, *, row: dict[str, Any], refusal
 async def _sign_again(desk: Desk, work: Work, row: dict[str, Any]) -> Next:
     async with desk.database.transaction() as tx:
         await renew_request(
-            tx, desk, work=work, purpose="suz_order", subject=row["id"], payload=raw(row["body"])
+            tx, desk, row=work.row, purpose="suz_order", subject=row["id"], payload=raw(row["body"])
         )
         change = Change(S.SUZ_SIGNING, reason="signature-invalid")
         await store.move(tx, work.lease, change, row=work.row)

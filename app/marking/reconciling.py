@@ -7,7 +7,7 @@ import msgspec
 
 from app.domain.marking.bodies import production_order_id
 from app.domain.marking.document import DocumentPurpose
-from app.domain.marking.order import Hold
+from app.domain.marking.order import SENDING, Hold
 from app.domain.marking.station import RemoteOrder, missing
 from app.domain.marking.view import CallState, Operation
 from app.integrations import suz, true_api
@@ -57,7 +57,23 @@ async def vain(desk: Desk, work: Work, call: CallRow, *, may_be_absent: bool = T
             await calls.looked_in_vain(tx, call.id)
     absent = last and may_be_absent
     RECONCILIATIONS.labels(call.operation, "absent" if absent else "vain").inc()
+    if not absent and await _waited_too_long(desk, work, call):
+        return await pause(desk, work, Hold.ATTENTION, code="sending-too-long")
     return AGAIN
+
+
+async def _waited_too_long(desk: Desk, work: Work, call: CallRow) -> bool:
+    """Only looking in vain counts, not the time in which nobody could look."""
+    delays = desk.terms.marking_reconcile_delays_s
+    step = min(call.reconcile_step, len(delays) - 1)
+    row = await desk.database.one(
+        """update marking.orders set waited_s = waited_s + %(delay)s where id = %(id)s
+           returning waited_s""",
+        delay=round(delays[step]),
+        id=work.row.id,
+    )
+    limit = desk.terms.sending_limit_s
+    return work.row.status in SENDING and row is not None and row["waited_s"] >= limit
 
 
 async def found(desk: Desk, work: Work, call: CallRow, *, several: bool = False) -> Next:

@@ -39,7 +39,7 @@ from app.marking.database import BROKEN
 from app.marking.desk import AGAIN, Again, Desk, Next, Until, Work
 from app.marking.failures import after_failure, after_missing_token, pause
 from app.marking.freezing import freeze_close
-from app.marking.leases import Lease
+from app.marking.leases import Lease, StaleLease
 from app.marking.metrics import SLOTS_REFUSED, SLOTS_USED
 from app.marking.moving import move, plan_one, resend
 from app.marking.observing import observe
@@ -169,6 +169,8 @@ async def _take(desk: Desk, work: Work, step: Step) -> Next:
             result = await EXECUTORS[type(step)](desk, work, step)
         except TokenMissing as missing:
             return await after_missing_token(desk, work, missing)
+        except StaleLease:
+            return Until()
     except UpstreamError as error:
         return await after_failure(desk, work, error)
     if isinstance(step, OUTGOING) and isinstance(result, Again):

@@ -113,7 +113,9 @@ async def insert(tx: Transaction, order: NewOrder, lines: list[NewLine]) -> None
     await audit.announce(tx, Event(f"marking.order.{order.status.lower()}", order.id, 1))
 
 
-async def _insert_line(tx: Transaction, order: NewOrder, new: NewLine, *, position: int) -> None:
+async def _insert_line(
+    tx: Transaction, order: NewOrder | OrderRow, new: NewLine, *, position: int
+) -> None:
     line = new.line
     await tx.execute(
         """insert into marking.order_lines (order_id, gtin, position, quantity,
@@ -260,3 +262,19 @@ async def refuse_open_calls(tx: Transaction, row: OrderRow) -> None:
 
 def may_cancel(row: OrderRow) -> bool:
     return row.status in CANCELLABLE
+
+
+async def replace_attributes(tx: Transaction, order_id: str, attributes: Attributes) -> None:
+    """What the operator corrected; marks of the flow beside it stay."""
+    await tx.execute(
+        "update marking.orders set attributes = attributes || %(new)s where id = %(id)s",
+        new=as_json(attributes),
+        id=order_id,
+    )
+
+
+async def replace_lines(tx: Transaction, row: OrderRow, lines: list[NewLine]) -> None:
+    await tx.execute("delete from marking.serials where order_id = %(id)s", id=row.id)
+    await tx.execute("delete from marking.order_lines where order_id = %(id)s", id=row.id)
+    for position, line in enumerate(lines):
+        await _insert_line(tx, row, line, position=position)

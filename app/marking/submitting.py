@@ -110,7 +110,7 @@ async def _sign_again(desk: Desk, work: Work, row: dict[str, Any]) -> Next:
         await renew_request(
             tx,
             desk,
-            work=work,
+            row=work.row,
             purpose="document",
             subject=row["id"],
             payload=raw(row["body"]),

@@ -23,6 +23,7 @@ create table marking.calls (
     doubted boolean not null default false,
     reconcile_step int not null default 0,
     looked_at timestamptz,
+    look_now boolean not null default false,
     remote_request_id text,
     remote_id uuid,
     remote_date timestamptz

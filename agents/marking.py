@@ -1,0 +1,97 @@
+"""The marking half on its topics and timers: decode, hand to the runner, acknowledge."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from agents.handling import Handler, TryAgain
+from app.batches import Batch
+from app.marking.database import BROKEN
+from app.marking.desk import Desk
+from app.marking.mail import Post, send_notice
+from app.marking.metrics import DLQ
+from app.marking.queue import Produce
+from app.marking.runner import Runner
+from app.marking.timers import run_timer, timers
+from app.marking.work import MARKING_STATUSES, SUZ_ORDERS, UndecodableWork, WorkMessage, decode
+
+NOTIFICATIONS = "marking_notifications"
+DEAD_LETTERS = "marking.DLQ"
+log = structlog.get_logger("marking")
+
+# Writes one dead letter and returns when it is acknowledged: key, value, headers.
+Bury = Callable[[bytes, bytes, list[tuple[str, bytes]]], Awaitable[None]]
+
+
+class MarkingAgents:
+    """Handlers for the queue topics and the timers of one `services` worker."""
+
+    def __init__(
+        self, desk: Desk, runner: Runner, *, bury: Bury, produce: Produce, post: Post | None
+    ) -> None:
+        self._desk = desk
+        self._runner = runner
+        self._bury = bury
+        self._produce = produce
+        self._post = post
+        self._timers: list[asyncio.Task[None]] = []
+
+    def handlers(self) -> list[tuple[str, Handler]]:
+        """The wiring: topic → function."""
+        return [
+            (SUZ_ORDERS, self.suz),
+            (MARKING_STATUSES, self.statuses),
+            (NOTIFICATIONS, self.notifications),
+        ]
+
+    async def suz(self, batch: Batch) -> None:
+        """Steps of orders; a message without a free slot is left to the sweeper."""
+        await self._accept(batch)
+
+    async def statuses(self, batch: Batch) -> None:
+        """Polls; one without a free slot comes again by its row."""
+        await self._accept(batch)
+
+    async def _accept(self, batch: Batch) -> None:
+        for record in batch.records:
+            message = await self._decoded(record.key or b"", record.value or b"", batch.tp.topic)
+            if message is not None:
+                self._runner.accept(message)
+        batch.done()
+
+    async def _decoded(self, key: bytes, value: bytes, topic: str) -> WorkMessage | None:
+        try:
+            return decode(value)
+        except UndecodableWork as problem:
+            headers = [("topic", topic.encode()), ("error", str(problem).encode())]
+            await self._bury(key, value, headers)
+            DLQ.labels(topic).inc()
+            return None
+
+    async def notifications(self, batch: Batch) -> None:
+        """Mail for each notification, once."""
+        for record in batch.records:
+            try:
+                await send_notice(self._desk.database, self._post, record.value or b"")
+            except BROKEN as error:
+                raise TryAgain(type(error).__name__) from None
+            except ValueError as problem:
+                headers = [("topic", NOTIFICATIONS.encode()), ("error", str(problem).encode())]
+                await self._bury(record.key or b"", record.value or b"", headers)
+                DLQ.labels(NOTIFICATIONS).inc()
+            except OSError as error:
+                log.warning("mail was not sent", error=type(error).__name__)
+        batch.done()
+
+    def start(self, *, leads: Callable[[], bool]) -> None:
+        self._timers = [
+            asyncio.create_task(run_timer(timer, leads=leads), name=f"marking {timer.name}")
+            for timer in timers(self._desk, self._produce)
+        ]
+
+    async def stop(self) -> None:
+        for task in self._timers:
+            task.cancel()
+        await asyncio.gather(*self._timers, return_exceptions=True)
+        await self._runner.stop()

@@ -1,0 +1,222 @@
+"""What operators do to an order: each under a lease of one transaction that fences the runner."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from app.domain.marking.dictionaries import ReleaseMethod
+from app.domain.marking.document import DocumentPurpose
+from app.domain.marking.draft import DropoutPlan, PostprocessPlan, WithdrawPlan
+from app.domain.marking.order import Cause, Hold, OrderStatus, Profile
+from app.marking import audit, sign_requests, store
+from app.marking.audit import Entry
+from app.marking.circulation import freeze_chosen
+from app.marking.database import NOW_MS, Transaction, as_json
+from app.marking.desk import Desk
+from app.marking.drafting import IMPORT_TEXT
+from app.marking.errors import IMPORT_INTRODUCTION, OrderStateError, ValidationError
+from app.marking.leases import Lease
+from app.marking.participants import load as load_participant
+from app.marking.queue import wake_message
+from app.marking.store import Change, OrderRow
+from app.marking.work import SUZ_ORDERS
+
+S = OrderStatus
+BEFORE_POSTPROCESS = frozenset(S) - {S.POSTPROCESSING, S.COMPLETED, S.CANCELLED}
+AFTER_CLOSE = frozenset({S.CLOSED, S.COMPLETED})
+Change_ = Callable[[Transaction, Lease, OrderRow], Awaitable[None]]
+
+
+async def operate(
+    desk: Desk, order_id: str, *, user_id: str, action: str, change: Change_
+) -> OrderRow:
+    """Run `change` under an operator's lease, audit it, wake the runner."""
+    async with desk.database.transaction() as tx:
+        lease, row = await store.operator_lease(tx, order_id, actor=user_id)
+        await change(tx, lease, row)
+        entry = Entry(f"order.{action}", f"user:{user_id}", row.participant_id, row.id)
+        await audit.write(tx, entry)
+        after = await store.load(tx, order_id)
+        now = int(await tx.value(f"select {NOW_MS}"))
+    message = wake_message(after.id, after.participant_id, now, reason="operator")
+    await desk.publish(SUZ_ORDERS, message)
+    return after
+
+
+def require_status(row: OrderRow, allowed: frozenset[OrderStatus]) -> None:
+    if row.status not in allowed:
+        names = ", ".join(sorted(allowed))
+        raise OrderStateError(f"{row.status}: можно только в {names}", order_id=row.id)
+
+
+async def cancel(desk: Desk, order_id: str, *, user_id: str) -> OrderRow:
+    """Before anything lives outside. Raises OrderStateError while a call may have happened."""
+
+    async def change(tx: Transaction, lease: Lease, row: OrderRow) -> None:
+        await store.refuse_open_calls(tx, row)
+        stored = await tx.value(
+            "select count(*) from marking.codes where order_id = %(id)s", id=row.id
+        )
+        if stored:
+            raise OrderStateError("Коды уже получены, отменить нельзя.", order_id=row.id)
+        target = Change(S.CANCELLED, cause=Cause.OPERATOR, actor=f"user:{user_id}")
+        await store.move(tx, lease, target, row=row)
+        await sign_requests.cancel_of_order(tx, row.id)
+        await tx.execute("delete from marking.serials where order_id = %(id)s", id=row.id)
+        await tx.execute(
+            """update marking.calls set state = 'REFUSED', error = 'the order was cancelled'
+               where order_id = %(id)s and state = 'PLANNED'""",
+            id=row.id,
+        )
+        await tx.execute(
+            """update marking.documents set status = 'CANCELLED'
+               where order_id = %(id)s and status in ('DRAFT', 'SIGNING')""",
+            id=row.id,
+        )
+        await clear_attention(tx, row.id)
+
+    return await operate(desk, order_id, user_id=user_id, action="cancelled_by", change=change)
+
+
+async def clear_attention(tx: Transaction, order_id: str) -> None:
+    await tx.execute(
+        """update marking.orders set hold = null, hold_detail = null, failures = 0,
+               version = version + 1 where id = %(id)s and hold is not null""",
+        id=order_id,
+    )
+
+
+async def retry(desk: Desk, order_id: str, *, user_id: str) -> OrderRow:
+    """Checks and lookups start anew; a doubtful call is looked up, never repeated."""
+
+    async def change(tx: Transaction, _lease: Lease, row: OrderRow) -> None:
+        await clear_attention(tx, row.id)
+        await tx.execute(
+            """update marking.calls set not_before = null, look_now = (state = 'UNKNOWN')
+               where order_id = %(id)s and state in ('PLANNED', 'UNKNOWN')""",
+            id=row.id,
+        )
+
+    return await operate(desk, order_id, user_id=user_id, action="retried", change=change)
+
+
+async def introduce(desk: Desk, order_id: str, *, user_id: str) -> OrderRow:
+    """«Ввести в оборот»: the runner freezes the documents once every code is applied."""
+
+    async def change(tx: Transaction, _lease: Lease, row: OrderRow) -> None:
+        if row.attributes.release_method_type is ReleaseMethod.IMPORT:
+            raise ValidationError(IMPORT_TEXT, code=IMPORT_INTRODUCTION, order_id=row.id)
+        require_status(row, frozenset({S.CLOSED}))
+        if row.profile is not Profile.ORDER_FIRST:
+            raise OrderStateError("Документ этого заказа уже принят.", order_id=row.id)
+        await tx.execute(
+            """update marking.orders set attributes = attributes
+                   || jsonb_build_object('introduce_requested', %(user)s::text)
+               where id = %(id)s""",
+            user=user_id,
+            id=row.id,
+        )
+        await clear_attention(tx, row.id)
+
+    return await operate(desk, order_id, user_id=user_id, action="introduce_asked", change=change)
+
+
+async def finish_without_introduction(desk: Desk, order_id: str, *, user_id: str) -> OrderRow:
+    async def change(tx: Transaction, lease: Lease, row: OrderRow) -> None:
+        require_status(row, frozenset({S.CLOSED, S.DOC_REJECTED}))
+        await store.refuse_open_calls(tx, row)
+        target = Change(
+            S.POSTPROCESSING,
+            cause=Cause.OPERATOR,
+            actor=f"user:{user_id}",
+            reason="without-introduction",
+        )
+        await store.move(tx, lease, target, row=row)
+        await clear_attention(tx, row.id)
+
+    return await operate(desk, order_id, user_id=user_id, action="finished", change=change)
+
+
+async def set_postprocess(
+    desk: Desk, order_id: str, plan: PostprocessPlan, *, user_id: str
+) -> OrderRow:
+    """The plan may be changed until its operations have begun."""
+
+    async def change(tx: Transaction, _lease: Lease, row: OrderRow) -> None:
+        begun = await tx.value(
+            "select count(*) from marking.suz_reports where order_id = %(id)s", id=row.id
+        )
+        unneeded = (row.hold_detail or {}).get("code") == "report-unneeded"
+        if row.status not in BEFORE_POSTPROCESS and not (begun and unneeded):
+            raise OrderStateError(f"{row.status}: план уже выполняется", order_id=row.id)
+        await tx.execute(
+            "update marking.orders set postprocess = %(plan)s where id = %(id)s",
+            plan=as_json(plan),
+            id=row.id,
+        )
+        await clear_attention(tx, row.id)
+
+    return await operate(desk, order_id, user_id=user_id, action="postprocess_set", change=change)
+
+
+async def withdraw(desk: Desk, order_id: str, plan: WithdrawPlan, *, user_id: str) -> OrderRow:
+    """A withdrawal of listed codes, or of all; later documents do not move the order."""
+    postprocess = PostprocessPlan(withdraw=plan)
+    return await _later_document(
+        desk, order_id, plan=postprocess, purpose=DocumentPurpose.WITHDRAW, user_id=user_id
+    )
+
+
+async def write_off(desk: Desk, order_id: str, plan: DropoutPlan, *, user_id: str) -> OrderRow:
+    postprocess = PostprocessPlan(dropout=plan)
+    return await _later_document(
+        desk, order_id, plan=postprocess, purpose=DocumentPurpose.WRITE_OFF, user_id=user_id
+    )
+
+
+async def _later_document(
+    desk: Desk,
+    order_id: str,
+    *,
+    plan: PostprocessPlan,
+    purpose: DocumentPurpose,
+    user_id: str,
+) -> OrderRow:
+    async def change(tx: Transaction, _lease: Lease, row: OrderRow) -> None:
+        require_status(row, AFTER_CLOSE)
+        participant = await load_participant(tx, row.participant_id, sealer=desk.sealer)
+        assert participant is not None, "orders refer to their participant"
+        changed = msgspec.structs.replace(row, postprocess=plan)
+        made = await freeze_chosen(tx, desk, row=changed, inn=participant.inn, purpose=purpose)
+        if not made:
+            raise ValidationError("Подходящих кодов нет.", order_id=row.id)
+
+    return await operate(desk, order_id, user_id=user_id, action=f"{purpose}_asked", change=change)
+
+
+async def decide_report(
+    desk: Desk, order_id: str, report: str, *, sent: bool, user_id: str
+) -> OrderRow:
+    """After a lost answer: «Считать отправленным» or «Отправить заново»."""
+
+    async def change(tx: Transaction, _lease: Lease, row: OrderRow) -> None:
+        if row.hold is not Hold.ATTENTION:
+            raise OrderStateError("Решение не требуется.", order_id=row.id)
+        settled = await tx.execute(
+            """update marking.calls set state = %(state)s where subject_id = %(id)s
+                   and operation = 'send_report' and state = 'UNKNOWN'""",
+            state="FOUND" if sent else "ABSENT",
+            id=report,
+        )
+        if not settled:
+            raise OrderStateError("Ответ на этот отчёт не ждут.", order_id=row.id)
+        if sent:
+            await tx.execute(
+                """update marking.suz_reports set status = 'SUCCESS',
+                       final_at = clock_timestamp() where id = %(id)s""",
+                id=report,
+            )
+        await clear_attention(tx, row.id)
+
+    action = "report_counted" if sent else "report_again"
+    return await operate(desk, order_id, user_id=user_id, action=action, change=change)

@@ -1,0 +1,97 @@
+"""Keys of the seals: checked at start, and old rows sealed anew one by one."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from app.marking.database import Database, raw
+from app.marking.sealing import (
+    Sealer,
+    apikey_place,
+    block_place,
+    issue_place,
+    report_place,
+    request_place,
+    token_place,
+)
+
+CHECK_NAME = "seal_key_check"
+MOST_A_NIGHT = 5_000
+
+
+class WrongKeys(RuntimeError):
+    """marking_secret_keys do not open what this database holds."""
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    """A sealed column; `key`: columns that name its row and its place."""
+
+    table: str
+    column: str
+    key: tuple[str, ...]
+    place: Callable[..., str]
+
+
+SEALED = (
+    Sealed("participants", "nk_apikey_enc", ("id",), apikey_place),
+    Sealed("tokens", "token_enc", ("participant_id", "kind"), token_place),
+    Sealed("sign_requests", "payload_enc", ("id",), request_place),
+    Sealed("code_blocks", "body_enc", ("block_id",), block_place),
+    Sealed("suz_reports", "body_enc", ("id",), report_place),
+    Sealed("issues", "file_enc", ("id",), issue_place),
+)
+
+
+async def require_known_keys(database: Database, sealer: Sealer) -> bool:
+    """True on the very first start. Raises WrongKeys for keys of another database."""
+    stored = await database.one(
+        "select value from marking.meta where name = %(name)s", name=CHECK_NAME
+    )
+    if stored is None:
+        await database.execute(
+            """insert into marking.meta (name, value) values (%(name)s, %(value)s)
+               on conflict do nothing""",
+            name=CHECK_NAME,
+            value=sealer.check_value,
+        )
+        return True
+    if not sealer.knows(stored["value"]):
+        raise WrongKeys("marking_secret_keys: not the keys this database was sealed with")
+    return False
+
+
+async def seal_anew(database: Database, sealer: Sealer) -> int:
+    """Rows sealed with an older key, compare-and-set on the old bytes; how many."""
+    count = 0
+    for sealed in SEALED:
+        count += await _table(database, sealer, sealed)
+    await database.execute(
+        "update marking.meta set value = %(value)s where name = %(name)s and value <> %(value)s",
+        value=sealer.check_value,
+        name=CHECK_NAME,
+    )
+    return count
+
+
+async def _table(database: Database, sealer: Sealer, sealed: Sealed) -> int:
+    keys = ", ".join(f"{name}::text as {name}" for name in sealed.key)
+    rows = await database.rows(
+        f"""select {keys}, {sealed.column} as old from marking.{sealed.table}
+            where {sealed.column} is not null
+                  and substring({sealed.column} from 1 for 4) <> %(id)s limit %(most)s""",  # noqa: S608
+        id=sealer.first_key_id,
+        most=MOST_A_NIGHT,
+    )
+    where = " and ".join(f"{name}::text = %({name})s" for name in sealed.key)
+    for row in rows:
+        names = {name: row[name] for name in sealed.key}
+        place = sealed.place(*names.values())
+        new = sealer.seal(sealer.open(raw(row["old"]), place=place), place=place)
+        await database.execute(
+            f"""update marking.{sealed.table} set {sealed.column} = %(new)s
+                where {where} and {sealed.column} = %(old)s""",  # noqa: S608
+            new=new,
+            old=raw(row["old"]),
+            **names,
+        )
+    return len(rows)
