@@ -1,16 +1,41 @@
 """Structured logs: console for people, JSON for machines; libraries at their own levels."""
 
 import logging
+import time
 
 import structlog
 
 # Services of Faust log under the module that defines them, ours included.
 _QUIET = ("faust", "aiokafka", "mode", "aiohttp", "httpx", "app")
+SELDOM_S = 10.0
+KNOWN_LINES = 1_000
+
+
+class _Seldom(logging.Filter):
+    """One line a while per library and message: a broker away for an hour fills no disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] not in _QUIET:
+            return True
+        line = (record.name, str(record.msg)[:80])
+        now = time.monotonic()
+        if now < self._next.get(line, 0.0):
+            return False
+        if len(self._next) > KNOWN_LINES:
+            self._next.clear()
+        self._next[line] = now + SELDOM_S
+        return True
 
 
 def configure(log_format: str, level: str) -> None:
     """Sets every level explicitly: Faust's own option would turn the root logger to DEBUG."""
     logging.basicConfig(level=level, format="%(asctime)s [%(levelname)s] %(name)s %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_Seldom())
     for name in _QUIET:
         logging.getLogger(name).setLevel("WARNING")
     # Fenced and cut-off members are ours to report, once, with their partition.

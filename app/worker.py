@@ -22,7 +22,10 @@ log = structlog.get_logger("worker")
 class Worker(faust.Worker):
     """Ends within ten seconds of a signal, whatever hangs."""
 
+    asked_to_end = False
+
     def _schedule_shutdown(self, signal: Any) -> None:
+        self.asked_to_end = True
         watchdog = threading.Timer(STOP_S, os._exit, (128 + int(signal),))
         watchdog.daemon = True
         watchdog.start()
@@ -40,14 +43,14 @@ def install_loop() -> None:
 
 
 def run(app: faust.App) -> None:
-    """Runs until a signal; returns after a clean end, exits 70 after a fault."""
+    """Runs until a signal; returns after that, exits 70 when it ended by itself."""
     worker = Worker(
         app, loglevel="WARNING", override_logging=False, redirect_stdouts=False, quiet=True
     )
     worker.spinner = None
     with contextlib.suppress(SystemExit):
         worker.execute_from_commandline()
-    if worker.crashed or app.crashed:
+    if not worker.asked_to_end:
         sys.exit(FAULT)
 
 
