@@ -8,8 +8,8 @@ from typing import Any
 import structlog
 from aiokafka.errors import KafkaError
 
+from app.batches import Batch, batch_of
 from app.metrics import FLOW
-from app.transport import Batch, batch_of
 from tables.journal import AppendRefused, AppendUnknown
 
 Handler = Callable[[Batch], Awaitable[None]]

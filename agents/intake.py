@@ -6,6 +6,7 @@ import msgspec
 from aiokafka import ConsumerRecord, TopicPartition
 
 from agents.handling import Handler
+from app.batches import Batch
 from app.certificates.batch_rows import BadRow
 from app.certificates.inbound import Commands, Fault, NotOurs, Translated
 from app.certificates.intake_batch import BatchIntake, BatchTranslated
@@ -17,7 +18,6 @@ from app.contracts.wire import SCHEMA, CommandRecord, encode
 from app.domain.certificates.commands import Command, Origin
 from app.domain.certificates.times import rfc3339
 from app.metrics import FLOW
-from app.transport import Batch
 from tables.journal import Record
 from tables.outlet import Outlet
 from tables.partitioning import partition_of

@@ -5,12 +5,12 @@ import structlog
 from aiokafka import ConsumerRecord, OffsetAndMetadata, TopicPartition
 
 from agents.handling import TryAgain
+from app.batches import Batch
 from app.certificates.emission import Output
 from app.certificates.publishing import Publisher
 from app.contracts import wire
 from app.contracts.topics import COMMANDS
 from app.metrics import FLOW
-from app.transport import Batch
 from tables.journal import BrokerLink, FencedWriter, Record
 from tables.outlet import send_fenced
 from tables.partitioning import partition_of

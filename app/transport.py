@@ -11,6 +11,8 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from app.batches import Batch
+
 MAX_RECORDS = 1_000
 MAX_WAITING = 4
 POLL_S = 0.2
@@ -19,40 +21,16 @@ T = TypeVar("T")
 log = structlog.get_logger("transport")
 
 
-class Batch:
-    """Records of one partition; `follows` and `upto` are fetch positions around them.
+class CommittedThread(driver.AIOKafkaConsumerThread):
+    """Reads committed records only: foreign producers may use transactions.
 
-    Positions, not record offsets: control records and compaction holes lie between them
-    and raise no alarm, while a batch that got lost on the way does.
+    Faust knows this level only together with transactions of its own.
     """
 
-    __slots__ = ("consumer", "follows", "life", "records", "tp", "upto")
-
-    def __init__(
-        self, consumer: "BatchConsumer", tp: TP, records: list[ConsumerRecord], *, follows: int
-    ) -> None:
-        self.consumer = consumer
-        self.tp = tp
-        self.records = records
-        self.follows = follows
-        self.upto: int = records[-1].offset + 1
-        self.life = consumer.lives.get(tp, 0)
-
-    @property
-    def stale(self) -> bool:
-        """The partition was sought elsewhere since; its records come again."""
-        return self.life != self.consumer.lives.get(self.tp, 0)
-
-    def done(self, metadata: str = "") -> None:
-        """The effects are durable: everything below `upto` may be committed."""
-        if not self.stale:
-            self.consumer.finished[self.tp] = OffsetAndMetadata(self.upto, metadata)
-            self.consumer.leave(self.tp)
-
-    def again(self, after_s: float) -> None:
-        """Not handled: rewind to it, later; other partitions flow on meanwhile."""
-        if not self.stale:
-            self.consumer.rewind(self.tp, self.follows, hold_s=after_s)
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - read when it starts
+        return consumer
 
 
 class BatchConsumer(driver.Consumer):
@@ -80,6 +58,9 @@ class BatchConsumer(driver.Consumer):
         self.unfinished: set[asyncio.Task[None]] = set()
         self._joining = True
         self._committing = asyncio.Lock()
+
+    def _new_consumer_thread(self) -> CommittedThread:
+        return CommittedThread(self, loop=self.loop, beacon=self.beacon)
 
     # What agents and the ledger ask for.
 
@@ -308,12 +289,6 @@ async def _set_within(event: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(event.wait(), seconds)
     except TimeoutError:
         return
-
-
-def batch_of(event: Any) -> Batch:
-    value = event.value
-    assert isinstance(value, Batch)
-    return value
 
 
 def partitions_of(tps: Iterable[TP], topic: str) -> frozenset[int]:

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 
-from app.transport import Batch
+from app.batches import Batch
 from tables.draft import Request
 from tables.errors import DeadlineOver, OutcomeUnknown, OwnerUnavailable
 

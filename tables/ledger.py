@@ -7,11 +7,11 @@ import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 
+from app.batches import Batch
 from app.contracts import wire
 from app.domain.decision import Entity, Reply
 from app.domain.policy import Policy
 from app.metrics import LEDGER
-from app.transport import Batch
 from tables.draft import DeadLetter, Request
 from tables.entities import Registry
 from tables.errors import CommandsLost, DeadlineOver, OutcomeUnknown, OwnerUnavailable
@@ -108,7 +108,8 @@ class Ledger:
             try:
                 await self._serve(partition)
             except (wire.NewerSchema, WrongPepper, CommandsLost) as reason:
-                log.error("partition paused", partition=partition, reason=str(reason))  # noqa: TRY400
+                known = str(reason)
+                log.error("partition paused", partition=partition, reason=known)  # noqa: TRY400
                 delay = PAUSED_S
             except _AGAIN as reason:
                 _count(reason)

@@ -1,14 +1,14 @@
 """Tailing a partition that another worker owns, so that a takeover replays seconds."""
 
 import asyncio
+import contextlib
 
 import structlog
-from aiokafka.errors import KafkaError
 
 from app.metrics import LEDGER
 from tables.opening import Site
 from tables.recovery import JournalReader
-from tables.store import StoreForeign, set_aside
+from tables.store import Store, StoreForeign, set_aside
 
 RETRY_S = 2.0
 LAG_EVERY_S = 5.0
@@ -33,23 +33,24 @@ class Standby:
                 await self._tail()
             except StoreForeign as reason:
                 set_aside(self._site.path(self._partition), str(reason))
-            except (KafkaError, OSError) as error:
-                log.info("standby waits", partition=self._partition, cause=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - a head start only: nothing depends on it
+                log.warning("standby waits", partition=self._partition, cause=repr(error))
             await asyncio.sleep(RETRY_S)
 
     async def _tail(self) -> None:
-        lag = LEDGER.standby_lag.labels(str(self._partition))
-        loop = asyncio.get_running_loop()
         async with JournalReader(self._site.bootstrap, self._partition) as journal:
             end = await journal.end_offset()
             store = self._site.open_store(self._partition, end)
-            measured = 0.0
-            try:
+            with contextlib.closing(store):
                 journal.seek(store.position.next_offset)
-                while True:
-                    await journal.step(store, pepper_check=self._site.pepper_check)
-                    if loop.time() - measured > LAG_EVERY_S:
-                        measured = loop.time()
-                        lag.set(await journal.end_offset() - store.position.next_offset)
-            finally:
-                store.close()
+                await self._follow(journal, store)
+
+    async def _follow(self, journal: JournalReader, store: Store) -> None:
+        lag = LEDGER.standby_lag.labels(str(self._partition))
+        loop = asyncio.get_running_loop()
+        measured = 0.0
+        while True:
+            await journal.step(store, pepper_check=self._site.pepper_check)
+            if loop.time() - measured > LAG_EVERY_S:
+                measured = loop.time()
+                lag.set(await journal.end_offset() - store.position.next_offset)

@@ -12,11 +12,11 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
+from app.batches import Batch
 from app.contracts import wire
 from app.contracts.topics import COMMANDS, JOURNAL
 from app.domain.decision import Context, Decision, Entity, FollowUp, Reply
 from app.domain.policy import Policy
-from app.transport import Batch
 from tables.draft import DeadLetter
 from tables.journal import BrokerLink
 from tables.ledger import Hooks, Ledger
