@@ -191,10 +191,7 @@ class RowReader:
                 raise RowFault("RowUnreadable", "metadata: JSON is expected") from None
         if not isinstance(value, dict):
             raise RowFault("RowUnreadable", "metadata: a JSON object is expected")
-        try:
-            text = _compact(value)
-        except OverflowError:
-            raise RowFault("RowUnreadable", "metadata: a number is out of range") from None
+        text = _compact(value)
         if len(text) > METADATA_MAX:
             raise RowFault("MetadataTooLarge", f"metadata: at most {METADATA_MAX} bytes")
         return text.decode()
