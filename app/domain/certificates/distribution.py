@@ -17,18 +17,17 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Distribution(msgspec.Struct, frozen=True):
-    """`paid` names every claim; `foreign`: money of another currency came and counted nothing."""
+    """`paid` names every claim."""
 
     paid: dict[str, int]
     unapplied: int
-    foreign: bool
 
 
 def distribute(
     claims: Sequence[Claim], payments: Mapping[str, Payment], currency: str | None
 ) -> Distribution:
     """`currency` None: the sale is unknown, that of the first payment stands in for it."""
-    counted = [one for _, one in sorted(payments.items()) if one.status in COUNTED and one.entries]
+    counted = [one for _, one in sorted(payments.items()) if _counts(one)]
     if currency is None and counted:
         currency = counted[0].currency
     rests = {claim.order_line_id: claim.price for claim in claims}
@@ -43,8 +42,17 @@ def distribute(
         claim.order_line_id: claim.price - rests[claim.order_line_id] + share
         for claim, share in zip(claims, spread, strict=True)
     }
-    foreign = any(payment.currency != currency for payment in counted)
-    return Distribution(paid, unapplied + pool - sum(spread), foreign)
+    return Distribution(paid, unapplied + pool - sum(spread))
+
+
+def is_foreign(payments: Mapping[str, Payment], currency: str | None) -> bool:
+    """Whether money of another currency came and counted nothing."""
+    received = {payment.currency for payment in payments.values() if _counts(payment)}
+    return len(received | {currency or min(received, default="")}) > 1
+
+
+def _counts(payment: Payment) -> bool:
+    return payment.status in COUNTED and bool(payment.entries)
 
 
 def _pay_named(rests: dict[str, int], payment: Payment) -> tuple[int, int]:

@@ -35,14 +35,14 @@ def decide(order: Order | None, command: Command, context: Context) -> Decision[
         nothing = _unknown(command, context)
         if nothing is not None:
             return Decision(None, reply=nothing)
-    blank = Order(clock=0, next_due=None, since=context.now)
-    turn = Turn(order or blank, context)
+    turn = Turn(order or Order(clock=0, next_due=None, since=context.now), context)
     apply_due(turn)
     reply = _apply(turn, command)
-    settle(turn)
+    if turn.order is not turn.before:
+        settle(turn)
     if isinstance(command, ReadOrder):
         reply = read(turn.order_id, turn.order, command.instance)
-    return _finished(turn, order, blank, reply=reply)
+    return _finished(turn, order, reply=reply)
 
 
 def next_due(order: Order) -> int | None:
@@ -90,17 +90,14 @@ def _ignored(code: str | None) -> Reply | None:
     return None if code is None else Reply(409, code, "", {})
 
 
-def _finished(
-    turn: Turn, known: Order | None, blank: Order, *, reply: Reply | None
-) -> Decision[Order | None]:
-    before = known or blank
-    if _is_visibly_changed(before, turn.order):
+def _finished(turn: Turn, known: Order | None, *, reply: Reply | None) -> Decision[Order | None]:
+    if _is_visibly_changed(turn.before, turn.order):
         turn.note(ORDER_STATE_CHANGED)
     follow_ups = turn.follow_ups
-    if turn.order is before and not turn.events and not follow_ups:
+    if turn.order is turn.before and not turn.events and not follow_ups:
         return Decision(known, reply=reply)
-    order = msgspec.structs.replace(turn.order, clock=turn.t)
-    order = msgspec.structs.replace(order, next_due=next_due_of(order, turn.policy))
+    clocked = msgspec.structs.replace(turn.order, clock=turn.t)
+    order = msgspec.structs.replace(clocked, next_due=next_due_of(clocked, turn.policy))
     return Decision(order, tuple(turn.events), follow_ups, reply)
 
 

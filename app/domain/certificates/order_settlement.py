@@ -1,6 +1,6 @@
 """What follows from all that an order knows: money on lines, activation, blocks, alerts."""
 
-from app.domain.certificates.distribution import Claim, distribute
+from app.domain.certificates.distribution import Claim, distribute, is_foreign
 from app.domain.certificates.order_payments import CANCELLED, CHARGED_BACK, place
 from app.domain.certificates.order_state import (
     SPENT,
@@ -20,7 +20,8 @@ _GIVEN_BACK = frozenset({LineStatus.RELEASED, LineStatus.RELEASING})
 
 def settle(turn: Turn) -> None:
     """Ends every commit of an order; twice changes nothing more."""
-    foreign = _spread(turn)
+    if _moves_money(turn):
+        _spread(turn)
     for line_id, line in turn.lines():
         if line.status in TIED or line.status is LineStatus.AWAITING_CONTACT:
             _follow_money(turn, line_id, line)
@@ -28,10 +29,18 @@ def settle(turn: Turn) -> None:
             _take_again(turn, line_id, line)
     for line_id, line in turn.lines():
         _block(turn, line_id, line)
-    _raise_flags(turn, foreign=foreign)
+    _raise_flags(turn)
 
 
-def _spread(turn: Turn) -> bool:
+def _moves_money(turn: Turn) -> bool:
+    """What a certificate reports changes no share, but that a dropped line keeps its own."""
+    order, before = turn.order, turn.before
+    if order.sale is not before.sale or order.payments is not before.payments:
+        return True
+    return order.cancelled or any(line.dropped for line in order.lines.values())
+
+
+def _spread(turn: Turn) -> None:
     order = turn.order
     by_position = sorted(order.lines.items(), key=lambda item: item[1].position)
     claims = [Claim(line_id, line.price) for line_id, line in by_position if _claims(order, line)]
@@ -39,7 +48,6 @@ def _spread(turn: Turn) -> bool:
     for line_id, _ in by_position:
         turn.edit(line_id, paid=money.paid.get(line_id, 0))
     turn.set(unapplied=money.unapplied)
-    return money.foreign
 
 
 def _claims(order: Order, line: Line) -> bool:
@@ -125,8 +133,9 @@ def _is_of_forgotten(order: Order, reason: str) -> bool:
     return False
 
 
-def _raise_flags(turn: Turn, *, foreign: bool) -> None:
+def _raise_flags(turn: Turn) -> None:
     order = turn.order
+    foreign = is_foreign(order.payments, order.currency)
     lines = order.lines.values()
     spent = [line for line in lines if line.status in SPENT and not line.dropped]
     unequal = order.settled and any(line.paid != line.price for line in spent)

@@ -29,6 +29,7 @@ class Turn:
     """Mutable inside one `decide` only; the law reads `order`, writes through the methods."""
 
     def __init__(self, order: Order, context: Context) -> None:
+        self.before = order
         self.order = order
         self.order_id = context.key
         self.policy: Policy = context.policy

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.certificates.commands import PaymentEntry
-from app.domain.certificates.distribution import COUNTED, Claim, distribute
+from app.domain.certificates.distribution import COUNTED, Claim, distribute, is_foreign
 from app.domain.certificates.order_state import Payment
 
 STATUSES = ("Received", "ChargebackReversed", "Authorized", "Cancelled", "ChargedBack")
@@ -53,8 +53,16 @@ def test_known_sums(
 
 def test_other_currencies_count_nothing() -> None:
     payments = {"P": paying(("1", 5), in_="USD"), "Q": paying(("1", 7))}
-    money = distribute(claims(1_000), payments, "RUB")
-    assert (money.paid, money.foreign) == ({"1": 7}, True)
+    assert distribute(claims(1_000), payments, "RUB").paid == {"1": 7}
+    assert is_foreign(payments, "RUB")
+    assert is_foreign(payments, None)
+
+
+@pytest.mark.parametrize("currency", ["RUB", None])
+def test_what_counts_nothing_is_foreign_to_nobody(currency: str | None) -> None:
+    asked = {"P": paying(("1", 5), in_="USD", status="Authorized"), "Q": paying(("1", 7))}
+    assert not is_foreign(asked, currency)
+    assert not is_foreign({}, currency)
 
 
 entry = st.tuples(st.sampled_from([None, *LINES, "gone"]), st.integers(0, 10**7))
