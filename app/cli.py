@@ -43,6 +43,10 @@ def worker(
         from app.ledger_role import LedgerRole  # noqa: PLC0415
 
         run(LedgerRole(known, _internal_socket(known.internal_host, known.internal_port)).app)
+    elif role == "services":
+        from app.services_role import ServicesRole  # noqa: PLC0415
+
+        run(ServicesRole(known, _internal_socket(known.internal_host, known.internal_port)).app)
     else:
         raise typer.BadParameter("ledger or services", param_hint="--role")
 

@@ -57,6 +57,9 @@ class FlowMetrics:
             "Company-wide messages that are not ours",
             ["topic", "reason"],
         )
+        self.lag = Gauge(
+            "giftmark_agent_lag_records", "Records not yet handled", ["topic", "partition"]
+        )
         self.gaps = Counter("giftmark_transport_gaps_reread", "Batches lost and read again")
         self.published = Counter("giftmark_published_records", "Records published", ["topic"])
         self.publish_lag = Gauge(

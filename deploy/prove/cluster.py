@@ -20,20 +20,22 @@ from app.topics_admin import ensure_topics
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 READY_S = 60.0
+PUBLIC_PORTS = {"ledger": "GIFTMARK_PUBLIC_PORT", "services": "GIFTMARK_SERVICES_PORT"}
 
 
 class Worker:
-    """One ledger process; it keeps its name, ports and data through kills."""
+    """One process of a role; it keeps its name, ports and data through kills."""
 
-    def __init__(self, name: str, env: dict[str, str], log: Path) -> None:
+    def __init__(self, name: str, env: dict[str, str], log: Path, *, role: str = "ledger") -> None:
         self.name = name
+        self.role = role
         self.public = free_port()
         self.internal = free_port()
         self._log = log
         self._env = {
             **env,
             "GIFTMARK_WORKER_NAME": name,
-            "GIFTMARK_PUBLIC_PORT": str(self.public),
+            PUBLIC_PORTS[role]: str(self.public),
             "GIFTMARK_INTERNAL_PORT": str(self.internal),
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -61,7 +63,7 @@ class Worker:
     def start(self, **more: str) -> None:
         with self._log.open("ab") as output:
             self._process = spawn(
-                [sys.executable, "-m", "app", "worker", "--role", "ledger"],
+                [sys.executable, "-m", "app", "worker", "--role", self.role],
                 env={**self._env, **more},
                 cwd=CHECKOUT,
                 output=output,
@@ -78,22 +80,35 @@ class Worker:
 
 
 class Cluster:
-    """`settings`: more GIFTMARK_ variables for all workers, short time-outs unless given."""
+    """`settings`: more GIFTMARK_ variables for all workers, short time-outs unless given.
+
+    With a database (its DSN, its schema in place) `services` workers of that role run too;
+    `workers` are those of the ledger, `everyone` is both.
+    """
 
     def __init__(
         self,
         data: Path,
         *,
         workers: int,
+        services: int = 0,
+        database: str | None = None,
         partitions: int = 4,
         settings: dict[str, str] | None = None,
     ) -> None:
+        assert database is not None or not services, "services need a database"
         self.data = data
         self.partitions = partitions
         self.broker = KafkaBroker(data / "broker")
-        self._count = workers
+        self._counts = {"ledger": workers, "services": services}
+        self._database = database
         self._settings = settings or {}
         self.workers: list[Worker] = []
+        self.services: list[Worker] = []
+
+    @property
+    def everyone(self) -> list[Worker]:
+        return [*self.workers, *self.services]
 
     def start(self) -> None:
         """Broker, topics, workers; returns before they are ready."""
@@ -110,23 +125,28 @@ class Cluster:
             "GIFTMARK_SESSION_TIMEOUT_S": "3",
             "GIFTMARK_REBALANCE_TIMEOUT_S": "6",
             "GIFTMARK_LOG_FORMAT": "json",
+            **({} if self._database is None else {"GIFTMARK_DATABASE_URL": self._database}),
             **self._settings,
         }
         self.env = env
+        self.workers = self._started("ledger")
+        self.services = self._started("services")
+
+    def _started(self, role: str) -> list[Worker]:
         logs = self.data / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        for number in range(1, self._count + 1):
-            name = f"ledger-{number}"
-            worker = Worker(name, env, logs / f"{name}.log")
+        names = [f"{role}-{number}" for number in range(1, self._counts[role] + 1)]
+        workers = [Worker(name, self.env, logs / f"{name}.log", role=role) for name in names]
+        for worker in workers:
             worker.start()
-            self.workers.append(worker)
+        return workers
 
     def stop(self) -> None:
-        for worker in self.workers:
+        for worker in self.everyone:
             if worker.running:
                 worker.send(signal.SIGCONT)
                 worker.send(signal.SIGTERM)
-        for worker in self.workers:
+        for worker in self.everyone:
             if worker.running:
                 worker.end(signal.SIGTERM)
         self.broker.stop()
@@ -137,7 +157,7 @@ class Cluster:
     async def ready(self, seconds: float = READY_S) -> None:
         """Every running worker answers ready: all partitions of the group are open."""
         async with asyncio.timeout(seconds), aiohttp.ClientSession() as session:
-            for worker in self.workers:
+            for worker in self.everyone:
                 while worker.running and not await _ok(session, worker.health):
                     await asyncio.sleep(0.1)
 

@@ -1,0 +1,164 @@
+"""The services role, composed of parts: agents, routes and timers that need the database."""
+
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import faust
+import structlog
+from aiohttp import web as aiohttp_web
+from faust.types import TP
+from mode import Service
+from prometheus_client import REGISTRY
+
+from agents.handling import Handler, agent_for
+from app.certificates.database import Database
+from app.domain.policy import Policy
+from app.metrics import FLOW
+from app.settings import Settings
+from app.transport import BatchConsumer
+from app.worker import fatal, faust_app
+from tables.journal import BrokerLink
+from tables.outlet import Outlet
+from web.health import Health, Probe
+from web.running import runner
+
+log = structlog.get_logger("services")
+MEASURE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all parts of the role stand on; nothing of it is open before `Part.start`."""
+
+    settings: Settings
+    policy: Policy
+    database: Database
+    link: BrokerLink
+    outlet: Outlet
+
+
+@dataclass(slots=True, kw_only=True)
+class Part:
+    """One part of the role; whatever it leaves out it does not have.
+
+    `handlers`: (topic, its partitions, function). `routes` go to the public port. `services`
+    are started after the database and the broker are configured, and stopped before them;
+    their `Service.timer`s are the role's timers.
+    """
+
+    handlers: list[tuple[str, int, Handler]] = field(default_factory=list)
+    routes: Callable[[aiohttp_web.Application], None] | None = None
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    services: list[Service] = field(default_factory=list)
+
+
+# The wiring of the role: every part that it runs.
+PARTS: tuple[Callable[[Shared], Part], ...] = ()
+
+
+class ServicesRole(Service):
+    """One worker process of the role; `app` is its Faust app."""
+
+    def __init__(self, settings: Settings, internal: socket.socket) -> None:
+        super().__init__()
+        host, port = internal.getsockname()[:2]
+        self.settings = settings
+        self.app: faust.App = faust_app(settings, "services", canonical_url=f"http://{host}:{port}")
+        policy, link = Policy(**settings.policy), BrokerLink(settings.kafka_url)
+        database = Database(settings.database_url, tz=policy.business_tz)
+        self.shared = Shared(settings, policy, database, link, Outlet(link))
+        self.parts = [part(self.shared) for part in PARTS]
+        self._internal = internal
+        self._runners: list[aiohttp_web.AppRunner] = []
+        self._assigned_once = False
+        self._bind()
+
+    def _bind(self) -> None:
+        for part in self.parts:
+            for topic, partitions, handler in part.handlers:
+                source = self.app.topic(
+                    topic,
+                    key_type=None,
+                    value_type=None,
+                    key_serializer="raw",
+                    value_serializer="raw",
+                    partitions=partitions,
+                )
+                self.app.agent(source, name=topic)(agent_for(topic, handler, fatal))
+        self.app.on_partitions_assigned.connect(self._assigned)
+        self.app.service(self)
+
+    async def _assigned(self, _app: Any, _tps: set[TP], **_: Any) -> None:
+        self._assigned_once = True
+
+    async def on_start(self) -> None:
+        await self.shared.link.start()
+        for part in self.parts:
+            for service in part.services:
+                await self.add_runtime_dependency(service)
+        public = await self._serve(self._public())
+        host = self.settings.public_host
+        await aiohttp_web.TCPSite(
+            public, host, self.settings.services_port, reuse_port=True
+        ).start()
+        internal = await self._serve(self._inside())
+        await aiohttp_web.SockSite(internal, self._internal).start()
+
+    async def on_shutdown(self) -> None:
+        for served in self._runners:
+            await served.cleanup()
+        await self.shared.database.close()
+        await self.shared.link.stop()
+
+    def _public(self) -> aiohttp_web.Application:
+        application = aiohttp_web.Application()
+        for part in self.parts:
+            if part.routes is not None:
+                part.routes(application)
+        return application
+
+    def _inside(self) -> aiohttp_web.Application:
+        probes: dict[str, Probe] = {
+            "broker": self._broker_probe,
+            "database": self._database_probe,
+            "group": self._group_probe,
+        }
+        for part in self.parts:
+            probes.update(part.probes)
+        health = Health(probes, REGISTRY)
+        application = aiohttp_web.Application()
+        application.router.add_get("/health/live", health.live)
+        application.router.add_get("/health/ready", health.ready)
+        application.router.add_get("/metrics", health.metrics)
+        return application
+
+    async def _serve(self, application: aiohttp_web.Application) -> aiohttp_web.AppRunner:
+        served = runner(application)
+        await served.setup()
+        self._runners.append(served)
+        return served
+
+    async def _broker_probe(self) -> str | None:
+        await self.shared.link.ping()
+        return None
+
+    async def _database_probe(self) -> str | None:
+        await self.shared.database.ping()
+        return None
+
+    async def _group_probe(self) -> str | None:
+        return None if self._assigned_once else "the group has not assigned anything yet"
+
+    @Service.timer(MEASURE_S)
+    async def _measure(self) -> None:
+        consumer: BatchConsumer = self.app.consumer
+        FLOW.gaps.inc(consumer.gaps - self._gaps_told)
+        self._gaps_told = consumer.gaps
+        for tp in consumer.assignment():
+            end, done = consumer.highwater(tp) or 0, consumer.finished.get(tp)
+            if done is not None:
+                FLOW.lag.labels(tp.topic, str(tp.partition)).set(max(0, end - done.offset))
+
+    _gaps_told = 0
