@@ -31,6 +31,16 @@ def test_an_unknown_refund_goes_to_the_dead_letters_even_without_a_certificate()
         assert desk.certificate.refunds == ()
 
 
+def test_a_message_of_the_same_version_changes_nothing() -> None:
+    desk = requested()
+    desk.hear("RefundInitiated", version=3)
+    before = desk.state
+    for kind in ("RefundInitiated", "AlternateDetailsRequired", "RefundFailed"):
+        desk.hear(kind, version=3)
+        desk.hear(kind, attempt=1, version=2)
+    assert desk.state is before
+
+
 def test_settled_twice_is_settled_once() -> None:
     desk = requested()
     desk.hear("RefundSettled", version=2)
