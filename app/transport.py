@@ -124,8 +124,8 @@ class BatchConsumer(driver.Consumer):
         timeout = POLL_S if fetching == wanted else POLL_S / 8
         fetched = await self._getmany(active_partitions=fetching, timeout=timeout)
         for tp, records in fetched.items():
-            # A seek asked for since then voids what was fetched before it.
-            if lives.get(tp) == self.lives.get(tp):
+            # A seek asked for since then, or to come after a hold, voids what was fetched.
+            if lives.get(tp) == self.lives.get(tp) and tp not in self.held:
                 await self._deliver(TP(tp.topic, tp.partition), list(records))
         await asyncio.sleep(0)
 
