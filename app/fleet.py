@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from app.clients_store import embedded_clients
 from app.free_port import free_port, usable_port
 from app.processes import ProcessSpec
 
@@ -21,6 +22,7 @@ def fleet(*, workers: int, data: Path) -> list[ProcessSpec]:
         "GIFTMARK_PUBLIC_URL": f"http://127.0.0.1:{public}",
         "GIFTMARK_SERVICES_PORT": str(services),
         "GIFTMARK_SANDBOX_URL": emulator.address,
+        "GIFTMARK_CLIENTS_FILE": str(embedded_clients(data)),
     }
     ledger = [
         worker(f"ledger-{number}", role="ledger", env=shared, port=public)
