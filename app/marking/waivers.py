@@ -59,6 +59,11 @@ async def close_with_rest(
                 id=station["id"],
                 gtin=gtin,
             )
+        await tx.execute(
+            """update marking.calls set state = 'REFUSED', error = 'the rest was waived'
+               where order_id = %(id)s and operation = 'fetch_codes' and state = 'PLANNED'""",
+            id=row.id,
+        )
         entry = Entry("suz.waiver", f"user:{user_id}", row.participant_id, row.id)
         details = {"annulled": expected_annulled, "by_gtin": rest}
         await audit.write(tx, msgspec.structs.replace(entry, details=details))

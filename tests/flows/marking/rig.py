@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from app.domain.marking.draft import DraftLine, OrderDraft
 from app.integrations.errors import Upstream
 from app.integrations.http import Times, UpstreamClient
 from app.integrations.observing import Silent
@@ -53,6 +54,7 @@ class PersonSigner:
     automatic = False
 
     async def sign(self, payload: bytes, *, detached: bool, purpose: str, inn: str) -> bytes:
+        del payload, detached, purpose, inn
         raise SignatureAwaited("a person signs")
 
 
@@ -72,11 +74,31 @@ class Rig:
     participant_id: str
     user_id: str
     flow: OrderFlow
+    works: bool = True
     lost: list[WorkMessage] = field(default_factory=list)
 
     @property
     def database(self) -> Database:
         return self.desk.database
+
+    def gtins(self, count: int) -> list[str]:
+        return [card["gtin"] for card in self.player.control("GET", "/cards")[:count]]
+
+    async def start(self, *quantities: int, **draft: Any) -> str:
+        """The id of a new order with a line for each quantity."""
+        gtins = self.gtins(len(quantities))
+        lines = tuple(DraftLine(g, q) for g, q in zip(gtins, quantities, strict=True))
+        wanted = OrderDraft(lines=lines, **draft)
+        order = await self.flow.start_order_flow(self.user_id, gtins[0], draft=wanted)
+        return order.id
+
+    async def forget_tokens(self) -> None:
+        """As if nobody had ever signed in."""
+        await self.database.execute("delete from marking.tokens")
+
+    def posted(self, operation: str) -> int:
+        """How many requests of an operation the emulator has seen."""
+        return len(self.player.journal(operation))
 
     async def order(self, order_id: str) -> OrderRow:
         return await load(self.database, order_id)
@@ -116,6 +138,16 @@ class Rig:
         head = f"{row.status} hold={row.hold} {row.hold_detail} due={row.due_at}"
         return "\n".join([head, *lines])
 
+    async def until_stored(self, order_id: str, count: int) -> None:
+        """Tick until so many codes of the order are stored."""
+        sql = "select count(*) from marking.codes where order_id = %(id)s"
+        for _ in range(1_000):
+            await self.tick()
+            if await self.count(sql, id=order_id) >= count:
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(await self.story(order_id))
+
     async def count(self, sql: str, **parameters: Any) -> int:
         row = await self.database.one(sql, **parameters)
         assert row is not None
@@ -132,7 +164,7 @@ async def open_desk(
     **terms: Any,
 ) -> Desk:
     database = await connect(dsn)
-    chosen = Terms(marking_time_scale=SCALE, **terms)
+    chosen = Terms(**{"marking_time_scale": SCALE, "suz_poll_interval": 6, **terms})
     limiter = SharedLimiter(database, chosen)
     times = Times(read_s=5, suz_write_s=5, suz_list_s=5, breaker_open_s=0.5, send_window_s=5)
     clients = Clients(
@@ -201,7 +233,7 @@ async def playing_worker(
         holder: list[Rig] = []
 
         async def publish(_topic: str, message: WorkMessage) -> None:
-            if holder and not holder[0].runner.accept(message):
+            if holder and holder[0].works and not holder[0].runner.accept(message):
                 holder[0].lost.append(message)
 
         signers = SandboxSigners(player)
