@@ -13,6 +13,7 @@ from mode import Service
 from prometheus_client import REGISTRY
 
 from agents.handling import Handler, agent_for
+from agents.mart import mart_handlers
 from app.certificates.database import Database
 from app.domain.policy import Policy
 from app.metrics import FLOW
@@ -54,8 +55,17 @@ class Part:
     services: list[Service] = field(default_factory=list)
 
 
+def mart_part(shared: Shared) -> Part:
+    partitions = shared.settings.ledger_partitions
+    return Part(
+        handlers=[
+            (topic, partitions, handler) for topic, handler in mart_handlers(shared.database)
+        ],
+    )
+
+
 # The wiring of the role: every part that it runs.
-PARTS: tuple[Callable[[Shared], Part], ...] = ()
+PARTS: tuple[Callable[[Shared], Part], ...] = (mart_part,)
 
 
 class ServicesRole(Service):

@@ -40,7 +40,7 @@ def town_cluster(tmp_path_factory: pytest.TempPathFactory, town_database: str) -
     cluster = Cluster(
         tmp_path_factory.mktemp("town"),
         workers=2,
-        services=0,
+        services=1,
         database=town_database,
         settings={"GIFTMARK_POLICY": json.dumps(POLICY)},
     )

@@ -1,5 +1,6 @@
 """The hands of a test in a running town: call any endpoint, send any message, watch topics."""
 
+import asyncio
 import base64
 import json
 import uuid
@@ -70,11 +71,13 @@ class Town:
         client: str = "till",
         key: str | None = None,
         worker: int = 0,
+        patient: bool = True,
         **headers: str,
     ) -> httpx.Response:
         """`key` None: a fresh one; "": none is sent. Bytes are sent as they are, the rest as JSON.
 
-        `worker`: which ledger worker is asked. Headers are named like `Store_Id="S17"`.
+        `worker`: which ledger worker is asked. `patient`: a 503 is asked again with the same
+        key, as the contract wants it. Headers are named like `Store_Id="S17"`.
         """
         sent = {"Authorization": self.cluster.bearer(client)}
         if key != "":
@@ -83,11 +86,25 @@ class Town:
         sent.setdefault("Content-Type", "application/json")
         content = body if isinstance(body, bytes) else json.dumps({} if body is None else body)
         url = self.cluster.workers[worker].url + path
-        return await self._http.post(url, content=content, headers=sent)
+        request = self._http.build_request("POST", url, content=content, headers=sent)
+        return await self._answered(request, patient=patient)
 
-    async def get(self, path: str, *, client: str = "desk", worker: int = 0) -> httpx.Response:
+    async def get(
+        self, path: str, *, client: str = "desk", worker: int = 0, patient: bool = True
+    ) -> httpx.Response:
         url = self.cluster.workers[worker].url + path
-        return await self._http.get(url, headers={"Authorization": self.cluster.bearer(client)})
+        headers = {"Authorization": self.cluster.bearer(client)}
+        request = self._http.build_request("GET", url, headers=headers)
+        return await self._answered(request, patient=patient)
+
+    async def _answered(self, request: httpx.Request, *, patient: bool) -> httpx.Response:
+        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        while True:
+            response = await self._http.send(request)
+            if response.status_code != 503 or not patient:
+                return response
+            assert asyncio.get_running_loop().time() < deadline, response.text
+            await asyncio.sleep(0.1)
 
     async def look_up(self, card: Card, *, worker: int = 0) -> dict[str, Any]:
         response = await self.post("/certificates/lookup", {"code": card.code}, worker=worker)
