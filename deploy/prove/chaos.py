@@ -8,7 +8,7 @@ from collections import Counter
 
 from deploy.prove.cluster import Cluster, Worker
 
-KINDS = ("kill", "kill", "freeze", "freeze long", "end", "restart broker")
+KINDS = ("kill", "kill", "kill", "freeze", "freeze long", "end", "end", "restart broker")
 CALM_S = (1.0, 4.0)
 
 

@@ -17,7 +17,7 @@ from deploy.prove.history import History, Operation
 
 UNCLEAR = frozenset({0, 404, 429, 502, 503, 504})
 TIMEOUT = aiohttp.ClientTimeout(total=4)
-PATIENCE_S = 40.0
+PATIENCE_S = 120.0
 HOLDS = "/certificates/authorizations"
 
 

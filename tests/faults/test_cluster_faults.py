@@ -18,4 +18,3 @@ def test_nothing_acknowledged_is_lost_doubled_or_made_while_everything_is_hurt(
     assert outcome.verdict.clean, outcome.verdict
     assert outcome.differences == 0
     assert not outcome.slow_ends
-    assert outcome.unknown == 0
