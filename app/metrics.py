@@ -16,6 +16,11 @@ class LedgerMetrics:
         )
         self.commits = Counter("giftmark_ledger_commits", "Commits acknowledged")
         self.commands = Counter("giftmark_ledger_commands", "Commands and requests decided")
+        self.refused = Counter(
+            "giftmark_ledger_commands_refused",
+            "Commands of the topic that were ignored or refused",
+            ["command", "code"],
+        )
         self.replays_skipped = Counter(
             "giftmark_ledger_replays_skipped", "Commands below the watermark, read again"
         )

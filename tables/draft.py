@@ -11,6 +11,7 @@ from aiokafka import ConsumerRecord
 from app.contracts import wire
 from app.domain.decision import Context, Entity, Reply
 from app.domain.policy import Policy
+from app.metrics import LEDGER
 from tables.entities import Entities, Held, Registry, Touched
 from tables.journal import Record
 from tables.store import Changes
@@ -100,7 +101,9 @@ class Draft:
             stage = "DECIDE"
             now = bound(command_record.now)
             context = Context(command_record.key, command_record.id, now, self._policy)
-            self._decide(entity, command, context)
+            reply = self._decide(entity, command, context)
+            if reply is not None and reply.code is not None:
+                LEDGER.refused.labels(command_record.kind, reply.code).inc()
         except wire.NewerSchema:
             raise
         except Exception as error:  # noqa: BLE001 - poison must not stop the partition

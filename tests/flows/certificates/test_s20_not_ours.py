@@ -1,0 +1,64 @@
+"""Scenario 20: the company's other business is ignored and counted, never dead-lettered."""
+
+import msgspec
+import pytest
+
+from tests.flows.certificates.letters import (
+    NOMINAL,
+    Message,
+    fresh,
+    line,
+    moment,
+    paid,
+    payment,
+    refund_word,
+    sale,
+)
+from tests.flows.certificates.scene import Scene
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+IGNORED = ("giftmark_messages_ignored_total", "giftmark_ledger_commands_refused_total")
+
+
+def plain_sale(order_id: str) -> Message:
+    body = {"orderId": order_id, "occurredAt": moment(), "orderStatus": "Confirmed", "goods": []}
+    return order_id, msgspec.json.encode(body)
+
+
+async def test_foreign_business_leaves_no_trace_but_counters(scene: Scene) -> None:
+    ours = await scene.active()
+    payments, refund, unmapped, sold = (fresh("X") for _ in range(4))
+    before = [await scene.metric(name) for name in IGNORED]
+    await scene.pay(
+        payment(payments, settled=None, outstanding=None),
+        payment(payments, number=2, settled=None),
+        refund_word(refund, "RefundSettled", 100),
+        refund_word(ours.order_id, "RefundSettled", 100, line_id="99"),
+        payment(unmapped, settled=None, outstanding=None, paymentStatus="Reserved"),
+    )
+    await scene.sell(plain_sale(sold))
+    marker = fresh("X")
+    await scene.pay(payment(marker, paid(), paymentStatus="Reserved"))
+    await scene.watch.until(lambda: scene.watch.buried(marker), "the marker's dead letter")
+    assert scene.watch.buried(marker) == ["PaymentStatusUnknown"]
+    await scene.active()
+    for order_id in (payments, refund, unmapped, sold):
+        assert not scene.watch.orders[order_id]
+        assert not scene.watch.buried(order_id)
+    assert not scene.watch.buried(ours.order_id)
+    assert not scene.watch.buried(ours.id)
+    at_the_door, in_the_ledger = [await scene.metric(name) for name in IGNORED]
+    assert at_the_door == before[0] + 2  # without a section, unmapped
+    assert in_the_ledger >= before[1] + 4  # of unknown orders and lines
+
+
+async def test_both_flags_of_an_unknown_order_are_kept_for_its_sale(scene: Scene) -> None:
+    (gift,) = await scene.issue()
+    order_id, watch = fresh("SO"), scene.watch
+    await scene.pay(payment(order_id))
+    await scene.active()
+    assert not watch.orders[order_id]
+    await scene.sell(sale(order_id, line(gift)))
+    await watch.until(lambda: watch.lines(order_id) == ["Activated"], "activated")
+    assert watch.state(gift.id)["available"] == NOMINAL
+    assert watch.order(order_id)["settlementMismatch"]
