@@ -208,6 +208,11 @@ class LedgerRole(Service):
         for url, topics in self.app.router.external_topics_metadata().items():
             for partition in topics.get(COMMANDS, ()):
                 self._owners[partition] = str(url).rstrip("/")
+        log.info(
+            "partitions assigned",
+            owned=sorted(partitions_of(tps, COMMANDS)),
+            standbys=sorted(standbys),
+        )
         await ledger.assign(partitions_of(tps, COMMANDS), standbys)
 
     async def _prove(self, partition: int) -> bool:
