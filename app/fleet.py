@@ -1,5 +1,6 @@
 """The processes that `up` keeps running beside the broker and the database."""
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,7 +47,8 @@ def worker(name: str, *, role: str, env: Mapping[str, str], port: int) -> Proces
 def sandbox(data: Path) -> ProcessSpec:
     data.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    options = ("--port", str(port), "--key-file", str(data / "demo-key"))
+    scale = os.environ.get("GIFTMARK_MARKING_TIME_SCALE", "1")
+    options = ("--port", str(port), "--key-file", str(data / "demo-key"), "--time-scale", scale)
     address = f"http://127.0.0.1:{port}"
     return ProcessSpec(
         name="sandbox",

@@ -16,6 +16,8 @@ from agents.handling import Handler, agent_for
 from agents.mart import mart_handlers
 from app.certificates.database import Database
 from app.domain.policy import Policy
+from app.marking_role import MarkingService
+from app.marking_settings import marking_settings
 from app.metrics import FLOW
 from app.settings import Settings
 from app.transport import BatchConsumer
@@ -64,8 +66,18 @@ def mart_part(shared: Shared) -> Part:
     )
 
 
+def marking_part(shared: Shared) -> Part:
+    service = MarkingService(shared.settings, marking_settings())
+    return Part(
+        handlers=service.handlers(),
+        routes=service.routes,
+        probes=service.probes,
+        services=[service],
+    )
+
+
 # The wiring of the role: every part that it runs.
-PARTS: tuple[Callable[[Shared], Part], ...] = (mart_part,)
+PARTS: tuple[Callable[[Shared], Part], ...] = (mart_part, marking_part)
 
 
 class ServicesRole(Service):

@@ -14,6 +14,11 @@ BI = "GiftCertificateBI"
 ORDER_STATE = "GiftCertificateOrderState"
 REFUND_REQUESTS = "GiftCertificateRefundRequests"
 INBOUND = (SALES, PAYMENTS, BATCHES)
+SUZ_ORDERS = "suz_orders"
+MARKING_STATUSES = "marking_statuses"
+MARKING_EVENTS = "marking_events"
+MARKING_NOTIFICATIONS = "marking_notifications"
+MARKING_DEAD_LETTERS = "marking.DLQ"
 PUBLISHED = (STATE, TRANSACTION, BI, ORDER_STATE, REFUND_REQUESTS)
 
 DAY_MS = 86_400_000
@@ -40,7 +45,7 @@ def _compact() -> dict[str, str]:
 
 
 def manifest(ledger_partitions: int, inbound_partitions: int) -> tuple[Topic, ...]:
-    """All topics of the certificate half; dead-letter topics follow their source's count."""
+    """All topics of both halves; dead-letter topics follow their source's count."""
     journal = {
         **_compact(),
         "min.compaction.lag.ms": str(3 * DAY_MS),
@@ -64,4 +69,15 @@ def manifest(ledger_partitions: int, inbound_partitions: int) -> tuple[Topic, ..
         for topic in topics
         if topic.name in (*INBOUND, COMMANDS, NOTIFICATIONS)
     ]
-    return (*topics, *dead)
+    return (*topics, *dead, *_marking(ledger_partitions))
+
+
+def _marking(partitions: int) -> tuple[Topic, ...]:
+    """Wake-ups live shortly: what they wake is in the database."""
+    return (
+        Topic(SUZ_ORDERS, partitions, _kept(1)),
+        Topic(MARKING_STATUSES, partitions, _kept(1)),
+        Topic(MARKING_EVENTS, partitions, _kept(30)),
+        Topic(MARKING_NOTIFICATIONS, partitions, _kept(7)),
+        Topic(MARKING_DEAD_LETTERS, partitions, _kept(30)),
+    )

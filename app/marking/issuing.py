@@ -1,6 +1,6 @@
 """Reserving codes of one line for an export or for labels, so that none is issued twice unasked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -82,7 +82,13 @@ class Issue(Struct, frozen=True, kw_only=True):
     reissue_of: str | None = None
 
 
-async def reserve(desk: Desk, order_id: str, *, request: IssueRequest, by: str) -> Issue:
+# Keeps the answer of an idempotency key in the transaction of the issue.
+Record = Callable[[Transaction, Issue], Awaitable[None]]
+
+
+async def reserve(
+    desk: Desk, order_id: str, *, request: IssueRequest, by: str, record: Record | None = None
+) -> Issue:
     """The codes are ours from the commit on, whether or not a file is ever made of them."""
     _check(request)
     async with desk.database.transaction() as tx:
@@ -91,6 +97,8 @@ async def reserve(desk: Desk, order_id: str, *, request: IssueRequest, by: str) 
         issue = _issue(order_id, request, rows)
         await _store(tx, issue, request=request, by=by)
         await _mark(tx, issue, rows)
+        if record is not None:
+            await record(tx, issue)
     desk.crash.passed("issue", "committed")
     return issue
 

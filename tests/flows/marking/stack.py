@@ -1,0 +1,370 @@
+"""The whole marking half as processes: API, workers, emulator; scenarios meet it by HTTP only."""
+
+import base64
+import itertools
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app.domain.marking.code import is_inn
+from app.free_port import free_port
+from app.secrets_store import NAMES, new_key, variable
+from app.tether import spawn
+from deploy.sandbox.driver import Player
+
+ROOT = Path(__file__).resolve().parents[3]
+PREFIX = "/api/v1/marking"
+SCALE = 20
+READY_S = 60.0
+ENDED = frozenset({"COMPLETED", "CANCELLED"})
+
+
+def inns() -> Iterator[str]:
+    """Organisations with right check digits, no two alike."""
+    number = 770_100_000
+    while True:
+        number += 1
+        yield next(f"{number}{digit}" for digit in range(10) if is_inn(f"{number}{digit}"))
+
+
+@dataclass
+class Worker:
+    """A services process with its public and internal port."""
+
+    name: str
+    env: dict[str, str]
+    log: Path
+    port: int = field(default_factory=free_port)
+    internal: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, **more: str) -> None:
+        own = {
+            "GIFTMARK_WORKER_NAME": self.name,
+            "GIFTMARK_SERVICES_PORT": str(self.port),
+            "GIFTMARK_INTERNAL_PORT": str(self.internal),
+        }
+        with self.log.open("ab") as output:
+            self.process = spawn(
+                [sys.executable, "-m", "app", "worker", "--role", "services"],
+                env={**os.environ, **self.env, **own, **more},
+                cwd=ROOT,
+                output=output,
+            )
+
+    def wait_ready(self) -> None:
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline:
+            assert self.process is not None
+            assert self.process.poll() is None, self.log.read_text()[-4_000:]
+            if self._answers():
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{self.name} is not ready\n{self.log.read_text()[-4_000:]}")
+
+    def _answers(self) -> bool:
+        try:
+            url = f"http://127.0.0.1:{self.internal}/health/ready"
+            return httpx.get(url, timeout=2, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    def kill(self) -> None:
+        self.send(signal.SIGKILL)
+        assert self.process is not None
+        self.process.wait(10)
+
+    def send(self, number: signal.Signals) -> None:
+        """To the whole session: the trampoline has become the worker itself."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.send(signal.SIGTERM)
+        return self.process.wait(20)
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels; 0 when it was never counted."""
+        text = httpx.get(f"http://127.0.0.1:{self.internal}/metrics", trust_env=False).text
+        found = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        return sum(float(value) for key, value in found if key.split("{", 1)[0] == name)
+
+
+@dataclass
+class Caller:
+    """A user with an API key; every POST has a key of its own unless one is given."""
+
+    http: httpx.Client
+
+    def get(self, path: str, **query: Any) -> httpx.Response:
+        return self.http.get(PREFIX + path, params=query)
+
+    def post(self, path: str, body: Any = None, *, key: str | None = None) -> httpx.Response:
+        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+        return self.http.post(PREFIX + path, json={} if body is None else body, headers=headers)
+
+    def put(self, path: str, body: Any) -> httpx.Response:
+        return self.http.put(PREFIX + path, json=body)
+
+    def ok(self, answer: httpx.Response) -> Any:
+        assert answer.is_success, f"{answer.status_code} {answer.text}"
+        return answer.json()
+
+
+@dataclass
+class Shop:
+    """A participant of its own: its people here, and its side of the emulator."""
+
+    api: Caller
+    player: Player
+    id: str
+    login: str
+
+    def order(self, *lines: tuple[str, int], **more: Any) -> dict[str, Any]:
+        """A new order; lines of (GTIN, quantity)."""
+        return dict(self.api.ok(self.place(*lines, **more)))
+
+    def place(self, *lines: tuple[str, int], key: str | None = None, **more: Any) -> httpx.Response:
+        given = [{"gtin": gtin, "quantity": quantity} for gtin, quantity in lines]
+        body = {"participant_id": self.id, "lines": given, **more}
+        return self.api.post("/orders", body, key=key)
+
+    def read(self, order_id: str) -> dict[str, Any]:
+        return dict(self.api.ok(self.api.get(f"/orders/{order_id}")))
+
+    def do(self, order_id: str, action: str, body: Any = None) -> httpx.Response:
+        return self.api.post(f"/orders/{order_id}/{action}", body)
+
+    def until(
+        self,
+        order_id: str,
+        done: Callable[[dict[str, Any]], bool],
+        *,
+        within_s: float = 60,
+    ) -> dict[str, Any]:
+        """Read the order until it is as wanted; fails with its story."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            order = self.read(order_id)
+            if done(order):
+                return order
+            time.sleep(0.1)
+        raise AssertionError(self.story(order_id))
+
+    def until_status(self, order_id: str, *statuses: str, within_s: float = 60) -> dict[str, Any]:
+        return self.until(order_id, lambda order: order["status"] in statuses, within_s=within_s)
+
+    def until_hold(self, order_id: str, kind: str, *, within_s: float = 60) -> dict[str, Any]:
+        return self.until(
+            order_id, lambda order: (order["hold"] or {}).get("kind") == kind, within_s=within_s
+        )
+
+    def timeline(self, order_id: str) -> list[dict[str, Any]]:
+        """The whole audit log of the order."""
+        found: list[dict[str, Any]] = []
+        after = 0
+        while True:
+            page = self.api.ok(self.api.get(f"/orders/{order_id}/timeline", after=after, limit=200))
+            found += page["items"]
+            if page["next"] is None:
+                return found
+            after = page["next"]
+
+    def statuses(self, order_id: str) -> list[str]:
+        """The statuses that the order went through; checks that none is missing between two."""
+        moves = [e for e in self.timeline(order_id) if e["action"] == "order.status"]
+        for before, after in itertools.pairwise(moves):
+            assert before["to_status"] == after["from_status"]
+        return [move["to_status"] for move in moves]
+
+    def story(self, order_id: str) -> str:
+        order = self.read(order_id)
+        lines = [
+            f"{e['action']} {e['from_status']}->{e['to_status']} {e['details']}"
+            for e in self.timeline(order_id)
+        ]
+        calls = self.api.ok(self.api.get(f"/orders/{order_id}/timeline"))["calls"]
+        doings = [f"{c['operation']} {c['state']} {c['http_status']} {c['error']}" for c in calls]
+        journal = [
+            f"{e['operation']} {e['status']} {'dropped' if e['dropped'] else ''} {e['faults']}"
+            for e in self.player.control("GET", "/journal?limit=1000")
+        ]
+        head = f"{order['status']} hold={order['hold']} station={order['station']}"
+        return "\n".join([head, *lines, "-- calls", *doings, "-- journal", *journal[-40:]])
+
+    def codes(self, order_id: str) -> list[str]:
+        """КИ of every code that is stored."""
+        found: list[str] = []
+        after = 0
+        while True:
+            page = self.api.ok(self.api.get(f"/orders/{order_id}/codes", after=after, limit=200))
+            found += [code["ki"] for code in page["items"]]
+            if page["next"] is None:
+                return found
+            after = page["next"]
+
+    def ledger(self) -> list[str]:
+        """Full codes as the emulator handed them out."""
+        return [code for block in self.player.control("GET", "/ledger") for code in block["codes"]]
+
+    def operations(self) -> list[str]:
+        """The calls that changed something, in their order."""
+        changing = {
+            "true_api.submit_document",
+            "suz.create_order",
+            "suz.fetch_codes",
+            "suz.close_order",
+            "suz.utilisation",
+            "suz.dropout",
+        }
+        journal = self.player.control("GET", "/journal?limit=100000")
+        return [entry["operation"] for entry in journal if entry["operation"] in changing]
+
+    def count(self, operation: str) -> int:
+        return len(self.player.journal(operation))
+
+    def fault(self, operation: str, action: str, **more: Any) -> None:
+        self.player.fault(operation, action, **more)
+
+    def pending(self) -> list[dict[str, Any]]:
+        return list(self.api.ok(self.api.get("/sign-requests", participant=self.id))["items"])
+
+    def sign(self, request: dict[str, Any], **more: Any) -> httpx.Response:
+        """Answer a request as the page does, with the emulator's key."""
+        payload = base64.b64decode(request["payload"])
+        detached = more.pop("detached", request["detached"])
+        cms = self.player.sign(more.pop("payload", payload), detached=detached, **more)
+        return self.api.post(f"/sign-requests/{request['id']}/signature", {"signature": cms})
+
+    def sign_in(self) -> None:
+        """A person signs both challenges."""
+        self.api.ok(self.api.post(f"/participants/{self.id}/sign-in"))
+        challenges = [r for r in self.pending() if r["purpose"].startswith("auth_")]
+        assert len(challenges) == 2
+        for request in challenges:
+            self.api.ok(self.sign(request))
+
+    def assert_whole(self, order_id: str) -> None:
+        """Nothing broken outside, and a timeline without gaps."""
+        self.player.assert_clean()
+        self.statuses(order_id)
+
+    def assert_complete(self, order_id: str) -> None:
+        """Every code of the emulator's ledger is stored, once."""
+        order = self.read(order_id)
+        assert order["status"] == "COMPLETED", self.story(order_id)
+        assert sorted(self.codes(order_id)) == sorted(code[:31] for code in self.ledger())
+        self.assert_whole(order_id)
+
+
+@dataclass
+class Stack:
+    """Database, broker, emulator and workers of one session of scenarios."""
+
+    env: dict[str, str]
+    sandbox: str
+    logs: Path
+    dsn: str
+    workers: list[Worker] = field(default_factory=list)
+    admin_key: str = ""
+    _inns: Iterator[str] = field(default_factory=inns)
+
+    @property
+    def main(self) -> Worker:
+        return self.workers[0]
+
+    def worker(self, name: str, **more: str) -> Worker:
+        """Another services process, started and ready."""
+        made = Worker(name, {**self.env, **more}, self.logs / f"{name}.log")
+        self.workers.append(made)
+        made.start()
+        made.wait_ready()
+        return made
+
+    @contextmanager
+    def second_worker(self, **more: str) -> Iterator[Worker]:
+        made = self.worker(f"w{secrets.token_hex(3)}", **more)
+        try:
+            yield made
+        finally:
+            made.send(signal.SIGCONT)
+            made.stop()
+            self.workers.remove(made)
+
+    def caller(self, key: str, worker: Worker | None = None) -> Caller:
+        return Caller(
+            httpx.Client(
+                base_url=(worker or self.main).url,
+                headers={"Authorization": f"Bearer {key}"} if key else {},
+                timeout=60,
+                trust_env=False,
+            )
+        )
+
+    @property
+    def admin(self) -> Caller:
+        return self.caller(self.admin_key)
+
+    def user(self, login: str) -> str:
+        """An API key of a new user."""
+        admin = self.admin
+        password = secrets.token_urlsafe(12)
+        admin.ok(admin.post("/users", {"login": login, "password": password}))
+        return str(admin.ok(admin.post("/api-keys", {"login": login, "name": "test"}))["key"])
+
+    def shop(self, *, signer: str = "demo", apikey: bool = True, **reset: Any) -> Shop:
+        """A participant that nobody else uses, with one user who may do everything in it."""
+        http = httpx.Client(base_url=self.sandbox, timeout=60, trust_env=False)
+        player = Player(http, next(self._inns))
+        reset.setdefault("seed", player.inn)
+        player.reset(**reset)
+        limits = {"suz_rps": 1000, "true_api_rps": 1000, "nk_method": 10_000, "nk_total": 10_000}
+        player.control("PUT", "/switches", {"limits": limits})
+        admin, passport = self.admin, player.passport
+        form = {
+            "inn": player.inn,
+            "name": passport["name"],
+            "oms_id": passport["oms_id"],
+            "oms_connection": passport["oms_connection"],
+            "signer_kind": signer,
+        }
+        if apikey:
+            form["nk_apikey"] = passport["apikey"]
+        participant = admin.ok(admin.post("/participants", form))["id"]
+        login = f"user-{player.inn}"
+        key = self.user(login)
+        admin.ok(admin.put(f"/participants/{participant}/members/{login}", {"role": "admin"}))
+        return Shop(self.caller(key), player, participant, login)
+
+
+def environment(dsn: str, kafka: str, sandbox: str) -> dict[str, str]:
+    """What every worker of a session shares; time runs twenty times as fast as said."""
+    return {
+        **{variable(name): new_key() for name in NAMES},
+        "GIFTMARK_KAFKA_URL": kafka,
+        "GIFTMARK_DATABASE_URL": dsn,
+        "GIFTMARK_SANDBOX_URL": sandbox,
+        "GIFTMARK_MARKING_TIME_SCALE": str(SCALE),
+        "GIFTMARK_HTTP_READ_S": "100",
+        "GIFTMARK_HTTP_CONNECT_S": "60",
+        "GIFTMARK_MARKING_SEND_WINDOW_S": "40",
+        "GIFTMARK_MARKING_DRAIN_S": "3",
+        "GIFTMARK_SESSION_TIMEOUT_S": "6",
+        "GIFTMARK_LOG_LEVEL": "INFO",
+    }
