@@ -10,10 +10,13 @@ from rich.console import Console
 
 from app import logs
 from app.contracts.topics import manifest
+from app.marking_cli import marking, users
 from app.settings import settings
 from app.supervisor import up as run_everything
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+cli.add_typer(marking, name="marking")
+cli.add_typer(users, name="users")
 console = Console()
 
 

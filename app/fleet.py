@@ -48,7 +48,8 @@ def sandbox(data: Path) -> ProcessSpec:
     data.mkdir(parents=True, exist_ok=True)
     port = free_port()
     scale = os.environ.get("GIFTMARK_MARKING_TIME_SCALE", "1")
-    options = ("--port", str(port), "--key-file", str(data / "demo-key"), "--time-scale", scale)
+    files = ("--key-file", str(data / "demo-key"), "--state-file", str(data / "world"))
+    options = ("--port", str(port), "--time-scale", scale, *files)
     address = f"http://127.0.0.1:{port}"
     return ProcessSpec(
         name="sandbox",

@@ -17,6 +17,7 @@ from app.embedded_kafka import BrokerError
 from app.embedded_postgres import PostgresError
 from app.fleet import demo, fleet
 from app.kafka_jars import KafkaMissing
+from app.marking_cli import first_admin
 from app.migrations import MigrationRefused, migrate
 from app.processes import ProcessSpec, Supervisor
 from app.secrets_store import SecretsMissing, embedded_secrets, required_secrets
@@ -118,6 +119,9 @@ def prepare(data: Path, servers: EmbeddedServers, *, console: Console) -> None:
         console.print(f"topic {difference}", style="yellow", highlight=False)
     if settings.database_url:
         migrate(settings.database_url)
+        password = asyncio.run(first_admin(settings.database_url))
+        if password is not None:
+            console.print(f"  marking: user admin, password {password} (shown once)")
 
 
 def without_password(address: str) -> str:
