@@ -96,6 +96,25 @@ class Rig:
         """As if nobody had ever signed in."""
         await self.database.execute("delete from marking.tokens")
 
+    async def age_tokens(self) -> None:
+        """Tokens that die now were not issued a moment ago."""
+        await self.database.execute(
+            "update marking.tokens set issued_at = issued_at - interval '1 hour'"
+        )
+
+    async def until_gate(self, order_id: str) -> None:
+        """Work until the emulator holds a request at a gate."""
+        for _ in range(1_000):
+            await publish_due_polls(self.desk)
+            await sweep(self.desk)
+            await asyncio.sleep(0.02)
+            if self.player.control("GET", "/gates"):
+                return
+        raise AssertionError(await self.story(order_id))
+
+    def release_gates(self) -> None:
+        self.player.control("POST", "/gates/release", {})
+
     def posted(self, operation: str) -> int:
         """How many requests of an operation the emulator has seen."""
         return len(self.player.journal(operation))

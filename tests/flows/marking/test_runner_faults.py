@@ -173,9 +173,7 @@ async def test_a_declined_order_tells_why(rig: Rig) -> None:
 async def test_a_token_that_dies_while_polling_is_renewed_by_itself(rig: Rig) -> None:
     order = await rig.start(20)
     await rig.until_status(order, "EMITTING", "COLLECTING", "COMPLETED")
-    await rig.database.execute(
-        "update marking.tokens set issued_at = issued_at - interval '1 hour'"
-    )
+    await rig.age_tokens()
     rig.player.fault("suz.order_list", "expire", token="suz")
 
     await rig.until_status(order, "COMPLETED", within_s=60)
