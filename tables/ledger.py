@@ -76,8 +76,7 @@ class Ledger:
         self.owned = owned
         LEDGER.owned.set(len(owned))
         async with self._lock:
-            for partition in set(self._keepers) - owned:
-                await self._let_go(partition)
+            await asyncio.gather(*map(self._let_go, set(self._keepers) - owned))
             for partition in set(self._standbys) - (standbys - owned):
                 await self._standbys.pop(partition).stop()
             for partition in owned:
