@@ -43,6 +43,7 @@ from tables.outlet import Outlet
 from tables.store import SharedMemory
 from web.access import Clients
 from web.apps import Deps, internal_app, public_app
+from web.batches_wiring import BatchService
 from web.routing import Edge
 from web.running import runner
 
@@ -65,6 +66,7 @@ class LedgerRole(Service):
         self.contacts = Sealer([key.get_secret_value() for key in settings.contact_keys])
         self.payouts = Sealer([settings.payout_key.get_secret_value()])
         self.graves = DeadLetterSealer([settings.dead_letter_key.get_secret_value()])
+        self.batches = BatchService(settings, self.outlet, self.graves.seal)
         self.ledger: Ledger | None = None
         self._internal = internal
         self._runners: list[aiohttp_web.AppRunner] = []
@@ -133,6 +135,7 @@ class LedgerRole(Service):
             edge=self._edge(),
             registry=REGISTRY,
             probes={"broker": self._broker_probe, "partitions": self._partitions_probe},
+            batches=self.batches,
         )
         public = await self._serve(public_app(deps))
         await aiohttp_web.TCPSite(

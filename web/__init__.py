@@ -1,18 +1,23 @@
 """Every route of the certificate half, on one screen."""
 
 from web import answers as a
+from web import batches_api as batches
+from web import batches_models as b
 from web import certificates_api as certificates
 from web import certificates_models as c
 from web import orders_api as orders
 from web import refunds_api as refunds
 from web import refunds_models as r
 from web.access import Scope
-from web.routing import ACT, ASK, GET, Route
+from web.batches_reading import CSV, JSON_LINES
+from web.routing import ACT, ASK, GET, Handler, Route
 
 POS: frozenset[Scope] = frozenset({"pos"})
 OPERATOR: frozenset[Scope] = frozenset({"operator"})
 SHOP = POS | OPERATOR
 READERS: frozenset[Scope] = SHOP | {"payments"}
+LOADER: frozenset[Scope] = frozenset({"loader"})
+BATCHERS: frozenset[Scope] = LOADER | OPERATOR
 
 SALES = "/certificates/sales"
 HOLDS = "/certificates/authorizations"
@@ -24,9 +29,12 @@ BY_CODE = "/certificates/{code}/refund"
 ORDER = "/certificates/orders/{orderId}"
 LINE = f"{ORDER}/lines/{{orderLineId}}"
 ONE = "/certificates/{certificateId}"
+UPLOAD = "/certificates/upload/batch"
+BATCH = "/certificates/batches/{batchId}"
+CANCEL = f"{BATCH}/chunks/{{chunk}}/cancel"
 
 # Fixed words stand before the placeholders that would swallow them.
-ROUTES = (
+ROUTES: tuple[Route[Handler], ...] = (
     Route(ASK, "/certificates/lookup", SHOP, certificates.lookup, c.Lookup, 200, a.Found),
     Route(ACT, f"{SALES}/check", POS, certificates.check_sale, c.SaleCheck, 200, a.SaleChecked),
     Route(ACT, f"{SALES}/release", POS, certificates.release_sale, c.SaleRelease, 200, a.State),
@@ -50,4 +58,23 @@ ROUTES = (
     Route(ACT, f"{ONE}/unblock", OPERATOR, certificates.unblock, c.Reason, 200, a.State),
     Route(ACT, f"{ONE}/extend", OPERATOR, certificates.extend, c.Extend, 200, a.State),
     Route(ACT, f"{ONE}/cancel", OPERATOR, certificates.cancel, c.Reason, 200, a.State),
+)
+
+FORMATS = (CSV, *JSON_LINES)
+IN_QUERY = ("batchId", "chunk", "firstRow", "rowsTotal", "dryRun")
+PAGE = ("outcome", "after", "limit")
+
+# These ask the registry of batches, which is PostgreSQL, and not the ledger.
+BATCH_ROUTES: tuple[Route[batches.BatchHandler], ...] = (
+    Route(
+        *(ACT, UPLOAD, LOADER, batches.upload_batch, b.BatchUpload, 202, b.ChunkTaken, 200),
+        media=FORMATS,
+        query=IN_QUERY,
+    ),
+    Route(GET, BATCH, BATCHERS, batches.read_batch, None, 200, b.BatchProgress),
+    Route(
+        *(GET, f"{BATCH}/rows", BATCHERS, batches.read_batch_rows, None, 200, b.BatchRows),
+        query=PAGE,
+    ),
+    Route(ACT, CANCEL, LOADER, batches.cancel_chunk, b.CancelChunk, 200, b.ChunkCancelled),
 )

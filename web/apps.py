@@ -12,8 +12,10 @@ from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from app.settings import Settings
-from web import ROUTES
+from web import BATCH_ROUTES, ROUTES
 from web.access import Clients
+from web.batches_serving import BatchEndpoint
+from web.batches_wiring import BatchService
 from web.forwarding import Forwarder, Signer
 from web.health import Health, Probe
 from web.idempotency import Hashes
@@ -42,6 +44,7 @@ class Deps:
     edge: Edge
     registry: CollectorRegistry = REGISTRY
     probes: Mapping[str, Probe] = field(default_factory=dict)
+    batches: BatchService | None = None
 
 
 def public_app(deps: Deps) -> web.Application:
@@ -51,6 +54,11 @@ def public_app(deps: Deps) -> web.Application:
     app[SURROUNDINGS] = shared
     for route in ROUTES:
         app.router.add_route(route.verb.method, route.path, Endpoint(route, shared).handle)
+    if deps.batches is not None:
+        app.on_cleanup.append(_closing(deps.batches))
+    for asked in BATCH_ROUTES:
+        endpoint = BatchEndpoint(asked, shared, deps.batches)
+        app.router.add_route(asked.verb.method, asked.path, endpoint.handle)
     app.router.add_get("/openapi.json", _openapi(deps.settings.public_url))
     app.cleanup_ctx.append(_forwarding)
     app.cleanup_ctx.append(_reloading)
@@ -87,8 +95,15 @@ def _signer(settings: Settings) -> Signer:
     return Signer(settings.forward_key.get_secret_value())
 
 
+def _closing(batches: BatchService) -> Callable[[web.Application], Awaitable[None]]:
+    async def close(app: web.Application) -> None:  # noqa: ARG001
+        await batches.close()
+
+    return close
+
+
 def _openapi(public_url: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-    body = msgspec.json.encode(document(ROUTES, public_url))
+    body = msgspec.json.encode(document((*ROUTES, *BATCH_ROUTES), public_url))
 
     async def handle(request: web.Request) -> web.Response:  # noqa: ARG001
         return web.Response(body=body, content_type="application/json")

@@ -42,5 +42,9 @@ class Hashes:
         text = body.model_dump_json(exclude={"code"}, exclude_defaults=True) if body else ""
         return self._mac(f"body\0{part}\0{text}".encode())
 
+    def of_content(self, content: bytes) -> bytes:
+        """For bodies that are no single model; it names its entity itself."""
+        return self._mac(b"content\0" + content)
+
     def _mac(self, text: bytes) -> bytes:
         return hmac.digest(self._secret, text, "sha256")[:_MAC_BYTES]

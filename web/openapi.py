@@ -25,7 +25,7 @@ _BY_STATUS = {
 _AUDIT_HEADERS = ("Store-Id", "Terminal-Id", "Actor")
 
 
-def document(routes: Iterable[Route], public_url: str) -> dict[str, Any]:
+def document(routes: Iterable[Route[Any]], public_url: str) -> dict[str, Any]:
     routes = tuple(routes)
     models: dict[type[BaseModel], JsonSchemaMode] = {ProblemDetails: "serialization"}
     for route in routes:
@@ -50,7 +50,7 @@ def document(routes: Iterable[Route], public_url: str) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(route: Route[Any]) -> dict[str, Any]:
     by_path = "_by_path" if "{code}" in route.path else ""
     operation: dict[str, Any] = {
         "operationId": route.operation + by_path,
@@ -60,19 +60,21 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": _responses(route),
     }
     if route.body is not None:
+        content: dict[str, Any] = {media: {"schema": {"type": "string"}} for media in route.media}
         operation["requestBody"] = {
             "required": any(field.is_required() for field in route.body.model_fields.values()),
-            "content": {"application/json": {"schema": _ref(route.body)}},
+            "content": {"application/json": {"schema": _ref(route.body)}, **content},
         }
     return operation
 
 
-def _parameters(route: Route) -> list[dict[str, Any]]:
+def _parameters(route: Route[Any]) -> list[dict[str, Any]]:
     text = {"type": "string"}
     parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": text}
         for name in _PLACEHOLDER.findall(route.path)
     ]
+    parameters += [{"name": name, "in": "query", "schema": text} for name in route.query]
     parameters += [{"name": name, "in": "header", "schema": text} for name in _AUDIT_HEADERS]
     if route.verb.keyed:
         key = {"type": "string", "minLength": 1, "maxLength": 512}
@@ -82,7 +84,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     return parameters
 
 
-def _responses(route: Route) -> dict[str, Any]:
+def _responses(route: Route[Any]) -> dict[str, Any]:
     success = {"application/json": {"schema": _ref(route.answer)}}
     problem = {"application/problem+json": {"schema": _ref(ProblemDetails)}}
     done = {"description": "done", "content": success}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
@@ -64,6 +64,7 @@ class Asked:
 
 
 Handler = Callable[[Asked], Target]
+AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Any])
 
 
 class Verb(NamedTuple):
@@ -79,19 +80,24 @@ ACT = Verb("POST", keyed=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """`status` and `answer`: of success; `also`: the other status it may have."""
+class Route(Generic[AnyHandler]):
+    """`status` and `answer`: of success; `also`: the other status it may have.
+
+    `media`: formats besides JSON; `query`: parameters of the query part.
+    """
 
     verb: Verb
     path: str
     scopes: frozenset[Scope]
-    handler: Handler
+    handler: AnyHandler
     body: type[BaseModel] | None
     status: int
     answer: type[BaseModel]
     also: int | None = None
+    media: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
 
     @property
     def operation(self) -> str:
         """Scopes the stored `Idempotency-Key`: the two forms of one operation share it."""
-        return self.handler.__name__
+        return str(self.handler.__name__)

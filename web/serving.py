@@ -3,7 +3,9 @@
 import asyncio
 import time
 import traceback
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -20,7 +22,7 @@ from web.intake import content_of, parsed, person_of
 from web.ledger_port import LedgerPort
 from web.metrics import Metrics, RouteMetrics
 from web.problems import Problem, Renderer
-from web.routing import Asked, Edge, Route, Target
+from web.routing import Asked, Edge, Handler, Route, Target
 from web.velocity import Velocity
 
 _log = structlog.get_logger("web")
@@ -41,13 +43,19 @@ class Surroundings:
     deadline_s: float
 
 
-class Endpoint:
-    """One route, with everything that depends only on the route made beforehand."""
+class Guarded(ABC):
+    """One route of any kind: who may ask, what is counted, how refusals and bugs look."""
 
-    def __init__(self, route: Route, shared: Surroundings) -> None:
-        self._route = route
+    def __init__(self, route: Route[Any], shared: Surroundings) -> None:
+        self._operation = route.operation
+        self._scopes = route.scopes
+        self._keyed = route.verb.keyed
         self._shared = shared
         self._metrics = RouteMetrics(shared.metrics, route.operation)
+
+    @abstractmethod
+    async def _answer(self, request: web.Request, instance: str) -> web.Response:
+        """The rungs of this kind of route; raises Problem."""
 
     async def handle(self, request: web.Request) -> web.Response:
         started, instance = time.perf_counter(), identifiers.request_id()
@@ -60,6 +68,42 @@ class Endpoint:
         self._metrics.answered(response.status, time.perf_counter() - started)
         return response
 
+    def _permitted(self, request: web.Request) -> Client:
+        client = self._shared.clients.authenticated(request.headers.get("Authorization"))
+        if client is None:
+            raise Problem("Unauthenticated", headers={"WWW-Authenticate": "Bearer"})
+        if client.scopes.isdisjoint(self._scopes):
+            raise Problem("ScopeMissing", scopes=sorted(self._scopes))
+        return client
+
+    def _refused(self, problem: Problem, instance: str) -> web.Response:
+        self._metrics.refused(problem.code)
+        if problem.hidden:
+            operation = self._operation
+            _log.info("refusal hidden", operation=operation, code=problem.code, instance=instance)
+            problem = Problem(NOT_USABLE)
+        return self._shared.renderer.problem(problem, instance)
+
+    def _failed(self, error: Exception, instance: str) -> web.Response:
+        """Only the places are logged: the text of an unforeseen error may hold what was sent."""
+        _log.error(
+            "request failed",
+            operation=self._operation,
+            instance=instance,
+            error=type(error).__name__,
+            places=traceback.format_tb(error.__traceback__),
+        )
+        code = "OutcomeUnknown" if self._keyed else "InternalError"
+        return self._shared.renderer.problem(Problem(code), instance)
+
+
+class Endpoint(Guarded):
+    """One route to the ledger, with everything that depends only on the route made beforehand."""
+
+    def __init__(self, route: Route[Handler], shared: Surroundings) -> None:
+        super().__init__(route, shared)
+        self._route = route
+
     async def _answer(self, request: web.Request, instance: str) -> web.Response:
         shared = self._shared
         deadline = asyncio.get_running_loop().time() + shared.deadline_s
@@ -70,14 +114,6 @@ class Endpoint:
         shared.velocity.take(client)
         reply = await self._decided(target, instance, deadline=deadline)
         return self._rendered(asked, reply)
-
-    def _permitted(self, request: web.Request) -> Client:
-        client = self._shared.clients.authenticated(request.headers.get("Authorization"))
-        if client is None:
-            raise Problem("Unauthenticated", headers={"WWW-Authenticate": "Bearer"})
-        if client.scopes.isdisjoint(self._route.scopes):
-            raise Problem("ScopeMissing", scopes=sorted(self._route.scopes))
-        return client
 
     def _asked(
         self, request: web.Request, client: Client, content: bytes, /, *, instance: str
@@ -151,29 +187,9 @@ class Endpoint:
         self._metrics.refused(reply.code)
         return renderer.reply(reply)
 
-    def _refused(self, problem: Problem, instance: str) -> web.Response:
-        self._metrics.refused(problem.code)
-        if problem.hidden:
-            operation = self._route.operation
-            _log.info("refusal hidden", operation=operation, code=problem.code, instance=instance)
-            problem = Problem(NOT_USABLE)
-        return self._shared.renderer.problem(problem, instance)
-
     def _missed(self, asked: Asked) -> None:
         self._shared.velocity.missed(asked.client.id, asked.terminal)
         self._metrics.missed()
-
-    def _failed(self, error: Exception, instance: str) -> web.Response:
-        """Only the places are logged: the text of an unforeseen error may hold what was sent."""
-        _log.error(
-            "request failed",
-            operation=self._route.operation,
-            instance=instance,
-            error=type(error).__name__,
-            places=traceback.format_tb(error.__traceback__),
-        )
-        code = "OutcomeUnknown" if self._route.verb.keyed else "InternalError"
-        return self._shared.renderer.problem(Problem(code), instance)
 
 
 def _part(asked: Asked) -> str:

@@ -46,6 +46,13 @@ class Transaction:
         row = await self._cursor.fetchone()
         return None if row is None else dict(row)
 
+    async def one_locked(self, sql: str, **parameters: Any) -> Row | None:
+        """For `SELECT … FOR UPDATE NOWAIT`; raises RowLocked."""
+        try:
+            return await self.one(sql, **parameters)
+        except LockNotAvailable:
+            raise RowLocked from None
+
 
 class Database:
     """Without a DSN everything is StorageUnavailable; `tz`: the zone of business for reports."""
@@ -128,7 +135,5 @@ def translated() -> Iterator[None]:
     """The one place where errors of the driver become ours; faults of ours stay as they are."""
     try:
         yield
-    except LockNotAvailable:
-        raise RowLocked from None
     except _AWAY as error:
         raise StorageUnavailable(type(error).__name__) from error

@@ -125,6 +125,7 @@ class Cluster:
             "GIFTMARK_SESSION_TIMEOUT_S": "3",
             "GIFTMARK_REBALANCE_TIMEOUT_S": "6",
             "GIFTMARK_LOG_FORMAT": "json",
+            "GIFTMARK_SANDBOX_URL": f"http://127.0.0.1:{free_port()}",  # nobody answers there
             **({} if self._database is None else {"GIFTMARK_DATABASE_URL": self._database}),
             **self._settings,
         }

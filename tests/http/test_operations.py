@@ -8,7 +8,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from tests.http.worker import CODE, FakeLedger, Server, Start
-from web import ROUTES
+from web import BATCH_ROUTES, ROUTES
 from web.openapi import document
 
 
@@ -73,7 +73,7 @@ async def test_the_api_describes_itself(server: Server) -> None:
     operations = {
         (method.upper(), path) for path, item in described["paths"].items() for method in item
     }
-    assert operations == {(route.verb.method, route.path) for route in ROUTES}
+    assert operations == {(route.verb.method, route.path) for route in (*ROUTES, *BATCH_ROUTES)}
     capture = described["paths"]["/certificates/authorizations/{authorizationId}/capture"]["post"]
     parameters = {one["name"]: one.get("required", False) for one in capture["parameters"]}
     assert parameters["authorizationId"]

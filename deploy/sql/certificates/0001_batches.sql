@@ -16,7 +16,7 @@ CREATE TABLE certificates.batch_chunk (
     key_hash bytea NOT NULL,
     body_hash bytea NOT NULL,
     state text NOT NULL DEFAULT 'OPEN'
-        CHECK (state IN ('OPEN', 'QUEUED', 'CANCELLING', 'CANCELLED')),
+        CHECK (state IN ('OPEN', 'QUEUED', 'CANCELLED')),
     generated boolean NOT NULL DEFAULT false,
     first_row integer NOT NULL,
     rows integer NOT NULL,

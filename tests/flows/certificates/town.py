@@ -111,6 +111,23 @@ class Town:
         found: dict[str, Any] = response.json()
         return found
 
+    async def progress(self, batch_id: str, *, seconds: float = PATIENCE_S) -> dict[str, Any]:
+        """The batch's progress once no row of it is queued any more."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            response = await self.get(f"/certificates/batches/{batch_id}", client="loader")
+            found: dict[str, Any] = response.json()
+            if response.status_code == 200 and not found["queued"]:
+                return found
+            assert asyncio.get_running_loop().time() < deadline, found
+            await asyncio.sleep(0.1)
+
+    async def batch_done(self, batch_id: str) -> dict[str, int]:
+        """How many rows ended how."""
+        found = await self.progress(batch_id)
+        names = ("issued", "duplicate", "rejected", "cancelled")
+        return {name: found[name] for name in names if found[name]}
+
     # Topics.
 
     async def send(self, topic: str, key: str, message: Any) -> None:
