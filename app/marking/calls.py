@@ -139,9 +139,7 @@ async def claim(tx: Transaction, lease: Lease, call_id: str, *, body_sha256: byt
     touched = await tx.execute(
         """update marking.calls c set state = 'CLAIMED', claimed_at = clock_timestamp(),
                worker = %(worker)s, lease_seq = %(seq)s, body_sha256 = %(sha)s,
-               not_before = null, remote_date = coalesce((select max(l.remote_date)
-                   from marking.upstream_limits l where l.participant_id = c.participant_id),
-                   clock_timestamp())
+               not_before = null, remote_date = marking.remote_now(c.participant_id)
            where id = %(id)s and state = 'PLANNED'""",
         worker=lease.owner,
         seq=lease.seq,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from app.domain.marking.station import LIVE_ORDERS
 from app.integrations import suz
 from app.integrations.requests import Access
 from app.integrations.suz_answers import RemoteOrder as ListedOrder
@@ -13,6 +14,7 @@ from app.marking.leases import wake
 from app.marking.observing import apply, from_list
 
 MOST_LISTED_AT_ONCE = 500
+LIVE_WORDS = frozenset(str(word) for word in LIVE_ORDERS)
 
 
 async def compare_before_order(desk: Desk, work: Work, *, access: Access, call: CallRow) -> bool:
@@ -65,6 +67,7 @@ async def _compare(
     by_own = {row["production_order_id"]: row for row in rows}
     late: dict[str, list[Found]] = {}
     changed = 0
+    await _follow_orphans(tx, listed)
     for one in listed:
         row = by_number.get(one.order_id)
         if row is not None:
@@ -74,7 +77,8 @@ async def _compare(
             continue
         own = by_own.get(one.production_order_id or "")
         if own is None:
-            await keep_orphan(tx, one, kind="foreign", participant_id=participant_id)
+            if one.order_status in LIVE_WORDS:
+                await keep_orphan(tx, one, kind="foreign", participant_id=participant_id)
         elif own["suz_order_id"] is None:
             late.setdefault(own["order_id"], []).append(Found(own["id"], one))
         else:
@@ -88,6 +92,18 @@ async def _compare(
             for other in found:
                 await keep_orphan(tx, other.listed, kind="double", row_id=other.row_id)
     return changed
+
+
+async def _follow_orphans(tx: Transaction, listed: Sequence[ListedOrder]) -> None:
+    """Orders left behind stay watched until they have ended."""
+    await tx.execute(
+        """update marking.suz_orphans p set remote_status = n.status, seen_at = now()
+           from unnest(%(numbers)s::uuid[], %(states)s::text[]) as n(number, status)
+           where p.suz_order_id = n.number and p.resolved_by is null
+                 and p.remote_status is distinct from n.status""",
+        numbers=[one.order_id for one in listed],
+        states=[None if one.order_status is None else str(one.order_status) for one in listed],
+    )
 
 
 async def _rows(tx: Transaction, participant_id: str, listed: Sequence[ListedOrder]) -> list[Row]:

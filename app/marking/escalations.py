@@ -102,8 +102,9 @@ async def warn_of_expiry(desk: Desk) -> int:
                where s.id = b.suz_order_id and o.id = s.order_id
                      and b.status in ('WAITING', 'FETCHING') and b.expires_at is not null
                      and (b.warned_days is null or b.warned_days > %(days)s)
-                     and b.expires_at <= clock_timestamp() + %(days)s * interval '1 day'
-                     and b.expires_at > clock_timestamp()
+                     and b.expires_at <= marking.remote_now(o.participant_id)
+                         + %(days)s * interval '1 day'
+                     and b.expires_at > marking.remote_now(o.participant_id)
                returning o.id as order_id, o.participant_id, b.gtin,
                          to_char(b.expires_at, 'DD.MM') as day""",
             days=days,

@@ -171,15 +171,20 @@ async def _failed(desk: Desk, given: Exchange, *, error: UpstreamError, call_id:
         await audit.write(tx, msgspec.structs.replace(entry, details=details))
 
 
-async def see_date(tx: Transaction, participant_id: str, remote_ms: int | None) -> None:
+async def see_date(
+    tx: Transaction, participant_id: str, remote_ms: int | None, *, upstream: str = "true_api"
+) -> None:
     """The remote clock, for looking back by its time and for the gauge of skew."""
     if remote_ms is None:
         return
     await tx.execute(
-        """insert into marking.upstream_limits (participant_id, upstream, next_free_at, remote_date)
-           values (%(id)s, 'true_api', clock_timestamp(), to_timestamp(%(at)s / 1000.0))
-           on conflict (participant_id, upstream) do update set remote_date =
-               greatest(marking.upstream_limits.remote_date, excluded.remote_date)""",
+        """insert into marking.upstream_limits (participant_id, upstream, next_free_at,
+               remote_date, remote_seen_at)
+           values (%(id)s, %(upstream)s, clock_timestamp(), to_timestamp(%(at)s / 1000.0),
+               clock_timestamp())
+           on conflict (participant_id, upstream) do update
+               set remote_date = excluded.remote_date, remote_seen_at = excluded.remote_seen_at""",
         id=participant_id,
+        upstream=upstream,
         at=remote_ms,
     )

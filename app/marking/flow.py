@@ -14,6 +14,7 @@ from app.marking.cards import cards_for, require_orderable
 from app.marking.database import NOW_MS, Transaction
 from app.marking.desk import Desk
 from app.marking.drafting import insert_parts, require_introducible
+from app.marking.due_polls import publish_due_polls
 from app.marking.errors import (
     AccessError,
     DropoutError,
@@ -26,7 +27,6 @@ from app.marking.leases import wake
 from app.marking.metrics import CREATED
 from app.marking.observing import Seen, apply, station_row
 from app.marking.participants import MAY, Participant
-from app.marking.polling import publish_due_polls
 from app.marking.queue import wake_message
 from app.marking.runner import advance
 from app.marking.sign_in import AuthService

@@ -42,18 +42,25 @@ async def station_row(tx: Transaction, order_id: str) -> dict[str, Any]:
 
 
 async def observe(desk: Desk, work: Work) -> Next:
-    """Read the order at the station now, as before closing."""
+    """Read the order at the station now."""
+    if await look_now(desk, work) is None:
+        return await pause(desk, work, Hold.ATTENTION, code="order-unknown")
+    return AGAIN
+
+
+async def look_now(desk: Desk, work: Work) -> Sequence[Buffer] | None:
+    """The buffers as the station shows them now, written too; None: it knows no such order."""
     async with desk.database.transaction() as tx:
         row = await station_row(tx, work.row.id)
     access = await access_to(desk, work, Upstream.SUZ)
     try:
         answer = await suz.order_status(desk.clients.suz, access, order_id=row["suz_order_id"])
     except NotFound:
-        return await pause(desk, work, Hold.ATTENTION, code="order-unknown")
+        return None
     async with desk.database.transaction() as tx:
         await apply(tx, row["id"], Seen(work.now, answer.value))
     desk.crash.passed("observed", "committed")
-    return AGAIN
+    return answer.value
 
 
 def from_list(listed: ListedOrder, at: int) -> Seen:
@@ -162,10 +169,13 @@ async def _apply_buffer(tx: Transaction, row_id: str, buffer: Buffer, *, at: int
 async def refresh_status(tx: Transaction, row_id: str, *, gtin: str, closed: bool = False) -> None:
     """Our status of a buffer from its counters and stored blocks."""
     row = await tx.one(
-        """select b.*, coalesce(b.expires_at <= clock_timestamp(), false) as expired,
+        """select b.*, coalesce(b.expires_at <= marking.remote_now(o.participant_id), false)
+                      as expired,
                   (select coalesce(sum(k.quantity), 0) from marking.code_blocks k
                    where k.suz_order_id = b.suz_order_id and k.gtin = b.gtin) as stored
-           from marking.buffers b where b.suz_order_id = %(id)s and b.gtin = %(gtin)s""",
+           from marking.buffers b join marking.suz_orders s on s.id = b.suz_order_id
+                join marking.orders o on o.id = s.order_id
+           where b.suz_order_id = %(id)s and b.gtin = %(gtin)s""",
         id=row_id,
         gtin=gtin,
     )

@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 
 from app.domain.marking.order import Hold, OrderStatus
-from app.domain.marking.station import RemoteOrder, ready_to_close
+from app.domain.marking.station import RemoteBuffer, RemoteOrder, ready_to_close
 from app.domain.marking.view import CallState, Operation
 from app.integrations import suz
 from app.integrations.answers import Answer
 from app.integrations.errors import Forbidden, Refused, SignatureRefused, Unexpected, Upstream
-from app.integrations.suz_answers import CloseAccepted, OrderAccepted
+from app.integrations.suz_answers import Buffer, CloseAccepted, OrderAccepted
 from app.marking import audit, calls, store
 from app.marking.adopting import accept_order
 from app.marking.attempts import Attempt, access_to, make
@@ -18,10 +18,10 @@ from app.marking.audit import Entry
 from app.marking.calls import CallRow, StationFull
 from app.marking.comparing import compare_before_order
 from app.marking.database import Transaction, raw
-from app.marking.desk import AGAIN, Desk, Next, Work
+from app.marking.desk import AGAIN, Desk, Next, Until, Work
 from app.marking.failures import after_failure, pause
 from app.marking.freezing import renew_request, signature_of
-from app.marking.observing import observe, station_row
+from app.marking.observing import look_now, observe, station_row
 from app.marking.polls import drop_poll
 from app.marking.store import Change
 from app.marking.views import load_buffers
@@ -161,7 +161,10 @@ async def send_close(desk: Desk, work: Work, call: CallRow) -> Next:
 
 
 async def _may_close_now(desk: Desk, work: Work) -> bool:
-    await observe(desk, work)
+    """By what the station tells now: while it hides its counters nothing may be annulled."""
+    seen = await look_now(desk, work)
+    if seen is None or any(_hides_counters(buffer) for buffer in seen):
+        return False
     async with desk.database.transaction() as tx:
         row = await station_row(tx, work.row.id)
         buffers = await load_buffers(tx, row["id"])
@@ -175,13 +178,18 @@ async def _may_close_now(desk: Desk, work: Work) -> bool:
     return ready_to_close(remote, buffers, fetching=fetching is not None)
 
 
+def _hides_counters(buffer: Buffer) -> bool:
+    ended = {str(RemoteBuffer.REJECTED), str(RemoteBuffer.CLOSED)}
+    return buffer.buffer_status not in ended and buffer.total is None
+
+
 async def _leave_open(desk: Desk, work: Work, call: CallRow) -> Next:
-    """Codes came after all: nothing is sent, the order collects again."""
+    """Codes came after all, or nobody can tell: nothing is sent, the order collects again."""
     async with desk.database.transaction() as tx:
         await calls.settle(tx, call.id, CallState.REFUSED)
         change = Change(S.COLLECTING, reason="order-state")
         await store.move(tx, work.lease, change, row=work.row)
-    return AGAIN
+    return Until(work.now + desk.rules.suz_poll_ms)
 
 
 async def _close_refused(desk: Desk, work: Work, refusal: Refused) -> Next:
@@ -206,9 +214,11 @@ async def close_books(tx: Transaction, work: Work) -> None:
                                 and b.status not in ('COMPLETE', 'SURPLUS', 'REJECTED')
                                 and b.passed is distinct from b.total) then 'EXHAUSTED'
                when exists (select 1 from marking.buffers b where b.suz_order_id = %(id)s::uuid
-                            and b.expires_at <= clock_timestamp()) then 'EXPIRED'
+                            and b.expires_at <= marking.remote_now(%(participant)s))
+                   then 'EXPIRED'
                else 'OTHER' end""",
         id=row["id"],
+        participant=work.row.participant_id,
     )
     await tx.execute(
         """update marking.suz_orders set closed_at = clock_timestamp(), closed_by = %(by)s

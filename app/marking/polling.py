@@ -20,67 +20,21 @@ from app.marking.comparing import compare_station
 from app.marking.database import NOW_MS, Row, Transaction
 from app.marking.desk import Desk
 from app.marking.document_polling import poll_documents
-from app.marking.ids import new_id
+from app.marking.exchange import see_date
 from app.marking.leases import wake
-from app.marking.metrics import POLL_LAG, TICK_AGE
 from app.marking.observing import Seen, apply, wake_order_of
 from app.marking.participants import Participant
-from app.marking.polls import drop_poll, jittered_ms, next_poll
+from app.marking.polls import end_poll, jittered_ms, next_poll
 from app.marking.sign_in import AuthService
 from app.marking.signer import SignerBroken
 from app.marking.tokens import TokenKind, TokenMissing
-from app.marking.work import MARKING_STATUSES, WorkMessage
+from app.marking.work import WorkMessage
 
 log = logging.getLogger(__name__)
-MOST_A_TICK = 500
-MOST_OF_ONE = 5
-TASKS = {
-    "documents": "poll_documents",
-    "suz_list": "poll_suz_list",
-    "suz_status": "poll_suz_status",
-    "report": "poll_report",
-}
 STEADY_PASSES = 10
 GROWTH = 1.5
 LONGEST_S = 300.0
 REPORT_S = 30.0
-
-_CLAIM = """
-with due as (
-    select id, row_number() over (partition by participant_id order by due_at) as turn, due_at
-    from marking.polls where due_at <= clock_timestamp()
-), fair as (
-    select id from due where turn <= %(each)s order by due_at limit %(most)s
-), taken as (
-    select p.id from marking.polls p join fair using (id) for update of p skip locked
-)
-update marking.polls p
-set due_at = clock_timestamp() + greatest(p.interval_s, 1) * interval '1 second'
-from taken, (select id, due_at as was from marking.polls) old
-where p.id = taken.id and old.id = p.id
-returning p.id, p.kind, p.participant_id, p.subject_id, p.passes,
-          extract(epoch from clock_timestamp() - old.was)::float8 as late_s
-"""
-
-
-async def publish_due_polls(desk: Desk) -> int:
-    """How many due polls went onto the queue; committed before they are published."""
-    TICK_AGE.set_to_current_time()
-    rows = await desk.database.rows(_CLAIM, each=MOST_OF_ONE, most=MOST_A_TICK)
-    now = int((await desk.database.rows(f"select {NOW_MS} as now"))[0]["now"]) if rows else 0
-    for row in rows:
-        POLL_LAG.labels(row["kind"]).set(row["late_s"])
-        message = WorkMessage(
-            message_id=new_id(),
-            task=TASKS[row["kind"]],
-            order_id=row["participant_id"],
-            subject_id=row["id"],
-            reason="poll",
-            enqueued_at=now,
-            passes=row["passes"],
-        )
-        await desk.publish(MARKING_STATUSES, message)
-    return len(rows)
 
 
 class Poll(msgspec.Struct, frozen=True):
@@ -116,7 +70,7 @@ async def poll(desk: Desk, message: WorkMessage) -> None:
     asked = await _ask(desk, row, participant)
     async with desk.database.transaction() as tx:
         if asked.over:
-            await drop_poll(tx, kind=row["kind"], subject=row["subject_id"])
+            await end_poll(tx, row["id"], passes=row["passes"])
             return
         if asked.changed:
             await tx.execute(
@@ -181,12 +135,21 @@ async def _poll_list(desk: Desk, at: Poll) -> Asked:
     listed = answer.value.order_infos
     changed = await compare_station(desk, at.participant.id, listed=listed, at=started)
     desk.compared.add(at.participant.id)
+    async with desk.database.transaction() as tx:
+        await see_date(tx, at.participant.id, answer.remote_date_ms, upstream="suz")
     desk.crash.passed("observed", "committed")
     await _add_waited(desk, at)
     live = await desk.database.one(
         """select 1 from marking.suz_orders s join marking.orders o on o.id = s.order_id
            where o.participant_id = %(id)s and s.current and s.suz_order_id is not null
-                 and o.status in ('EMITTING', 'COLLECTING', 'READY_TO_CLOSE', 'CLOSING') limit 1""",
+                 and o.status in ('SUZ_SENDING', 'EMITTING', 'COLLECTING', 'READY_TO_CLOSE',
+                                  'CLOSING')
+           union all
+           select 1 from marking.suz_orphans p where p.participant_id = %(id)s
+                 and p.kind in ('given_up', 'double') and p.resolved_by is null
+                 and (p.remote_status is null
+                      or p.remote_status in ('CREATED', 'PENDING', 'APPROVED', 'READY'))
+           limit 1""",
         id=at.participant.id,
     )
     return Asked(ok=True, changed=bool(changed), over=live is None)
@@ -210,6 +173,7 @@ async def _poll_status(desk: Desk, at: Poll) -> Asked:
         log.warning("the station does not know an order of ours")
         return Asked(ok=False)
     async with desk.database.transaction() as tx:
+        await see_date(tx, at.participant.id, answer.remote_date_ms, upstream="suz")
         changed = await apply(tx, station["id"], Seen(started, answer.value))
         if changed:
             await wake_order_of(tx, station["id"])

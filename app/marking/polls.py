@@ -25,14 +25,18 @@ async def ensure_poll(
     subject: str,
     first_ms: int | None = None,
 ) -> str:
-    """The id of the poll; one that exists comes at least as early as a new one would."""
+    """The id of the poll; one that exists comes at least as early as a new one would.
+
+    The pass counter moves too, so that a poll that is just ending cannot take it away.
+    """
     first = desk.terms.scaled_ms(FIRST_S[kind]) if first_ms is None else first_ms
     poll = await tx.value(
         """insert into marking.polls (id, kind, participant_id, subject_id, due_at, interval_s)
            values (%(id)s, %(kind)s, %(participant)s, %(subject)s,
                clock_timestamp() + %(first)s * interval '1 millisecond', %(interval)s)
            on conflict (kind, subject_id) do update
-               set due_at = least(marking.polls.due_at, excluded.due_at)
+               set due_at = least(marking.polls.due_at, excluded.due_at),
+                   passes = marking.polls.passes + 1
            returning id""",
         id=new_id(),
         kind=kind,
@@ -55,6 +59,16 @@ async def next_poll(tx: Transaction, poll_id: str, *, in_ms: int, ok: bool) -> N
         ok=ok,
         id=poll_id,
     )
+
+
+async def end_poll(tx: Transaction, poll_id: str, *, passes: int) -> bool:
+    """Nothing is left to ask, unless somebody has asked for more since this pass began."""
+    touched = await tx.execute(
+        "delete from marking.polls where id = %(id)s and passes = %(passes)s",
+        id=poll_id,
+        passes=passes,
+    )
+    return touched == 1
 
 
 async def drop_poll(tx: Transaction, *, kind: str, subject: str) -> None:

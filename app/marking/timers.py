@@ -9,9 +9,9 @@ import msgspec
 from app.domain.marking.order import OrderStatus
 from app.marking.database import Row
 from app.marking.desk import Desk
+from app.marking.due_polls import publish_due_polls
 from app.marking.escalations import escalate, remind_signers, warn_of_expiry
-from app.marking.metrics import CALLS_OPEN, CODES_MISSING, HOLDS, ORDERS
-from app.marking.polling import publish_due_polls
+from app.marking.metrics import CALLS_OPEN, CLOCK_SKEW, CODES_MISSING, HOLDS, ORDERS
 from app.marking.queue import Produce, publish_outbox, sweep
 from app.marking.renewals import renew_tokens
 from app.marking.retention import Retention, clean, make_audit_partitions
@@ -86,6 +86,13 @@ async def measure(desk: Desk) -> None:
     CALLS_OPEN.clear()
     for row in calls:
         CALLS_OPEN.labels(row["state"]).set(row["n"])
+    skews = await desk.database.rows(
+        """select upstream, max(abs(extract(epoch from remote_date - remote_seen_at)))::float8
+                  as skew from marking.upstream_limits
+           where remote_seen_at > clock_timestamp() - interval '1 hour' group by upstream"""
+    )
+    for row in skews:
+        CLOCK_SKEW.labels(row["upstream"]).set(row["skew"])
     lost: Row | None = await desk.database.one(
         """select coalesce(sum(b.lost), 0) as lost from marking.buffers b
            where b.status = 'FETCHING'"""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.domain.marking.dictionaries import ReleaseMethod
 from app.domain.marking.document import DocumentPurpose, DocumentStatus
 from app.domain.marking.order import Profile
 from app.domain.marking.station import Buffer, BufferStatus, RemoteBuffer, RemoteOrder
@@ -53,7 +54,11 @@ async def load_view(
         """select attributes->>'introduce_requested' from marking.orders where id = %(id)s""",
         id=row.id,
     )
-    automatic = desk.terms.marking_auto_introduce and row.profile is Profile.ORDER_FIRST
+    automatic = (
+        desk.terms.marking_auto_introduce
+        and row.profile is Profile.ORDER_FIRST
+        and row.attributes.release_method_type is not ReleaseMethod.IMPORT
+    )
     return OrderView(
         row.id,
         row.status,

@@ -16,6 +16,7 @@ from app.marking.errors import OrderStateError, SignInRequired
 from app.marking.leases import Lease
 from app.marking.observing import Seen, apply, refresh_status, station_row
 from app.marking.operations import clear_attention, operate, require_status
+from app.marking.polls import ensure_poll
 from app.marking.store import Change, OrderRow
 from app.marking.tokens import TokenMissing
 from app.marking.views import load_buffers
@@ -97,7 +98,7 @@ async def give_up(desk: Desk, order_id: str, *, expected_lost: int, user_id: str
             text = f"Будет потеряно {lost}, а не {expected_lost}."
             raise OrderStateError(text, order_id=row.id)
         if known and station["remote_status"] in {str(word) for word in LIVE_ORDERS}:
-            await _leave_behind(tx, row, station)
+            await _leave_behind(tx, desk, row=row, station=station)
         target = S.CLOSED if stored else S.DECLINED
         move = Change(
             target,
@@ -137,7 +138,9 @@ async def _look(desk: Desk, order_id: str) -> bool:
     return True
 
 
-async def _leave_behind(tx: Transaction, row: OrderRow, station: dict[str, Any]) -> None:
+async def _leave_behind(
+    tx: Transaction, desk: Desk, *, row: OrderRow, station: dict[str, Any]
+) -> None:
     """A live remote order stays watched and bars a new attempt until it has ended."""
     await tx.execute(
         """insert into marking.suz_orphans (suz_order_id, participant_id, kind, order_id,
@@ -148,3 +151,5 @@ async def _leave_behind(tx: Transaction, row: OrderRow, station: dict[str, Any])
         participant=row.participant_id,
         id=station["id"],
     )
+    participant = row.participant_id
+    await ensure_poll(tx, desk, kind="suz_list", participant_id=participant, subject=participant)

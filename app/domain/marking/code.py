@@ -38,8 +38,11 @@ def is_serial(text: str) -> bool:
 
 
 def ki_of(code: str) -> str:
-    """Code identification: the first 31 symbols, which may go into documents and logs."""
-    return code[:KI_LENGTH]
+    """Code identification: the first 31 symbols, which may go into documents and logs.
+
+    A NUL cannot be kept as text; a code with one is malformed and only shown by this name.
+    """
+    return code[:KI_LENGTH].replace("\x00", "\ufffd")
 
 
 def is_well_formed(code: str, gtin: str) -> bool:

@@ -117,8 +117,20 @@ create table marking.upstream_limits (
     window_start timestamptz,
     window_calls int not null default 0,
     remote_date timestamptz,
+    remote_seen_at timestamptz,
     primary key (participant_id, upstream)
 );
+
+-- The present moment by the clock of the foreign side, as far as its answers have told it.
+create function marking.remote_now(participant uuid) returns timestamptz
+language sql volatile as $$
+    select coalesce(
+        (select remote_date + (clock_timestamp() - remote_seen_at)
+         from marking.upstream_limits
+         where participant_id = participant and remote_seen_at is not null
+         order by remote_seen_at desc limit 1),
+        clock_timestamp())
+$$;
 
 create table marking.idempotency_keys (
     caller text not null,

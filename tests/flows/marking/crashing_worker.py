@@ -7,7 +7,7 @@ import httpx
 import msgspec
 
 from app.marking.desk import Desk
-from app.marking.polling import publish_due_polls
+from app.marking.due_polls import publish_due_polls
 from app.marking.queue import sweep
 from app.marking.runner import Runner
 from app.marking.work import WorkMessage

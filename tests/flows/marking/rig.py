@@ -17,11 +17,11 @@ from app.integrations.observing import Silent
 from app.marking.crash import CrashPoint
 from app.marking.database import Database, connect
 from app.marking.desk import Clients, Desk
+from app.marking.due_polls import publish_due_polls
 from app.marking.flow import OrderFlow
 from app.marking.ids import new_id
 from app.marking.limits import SharedLimiter
 from app.marking.participants import Participant
-from app.marking.polling import publish_due_polls
 from app.marking.queue import sweep
 from app.marking.runner import Runner
 from app.marking.sealing import Sealer, apikey_place
