@@ -2,8 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from app.contracts.topics import COMMANDS, JOURNAL
 from app.domain.decision import Context, Decision, Entity, FollowUp, Reply
 from app.domain.policy import Policy
 from tables.draft import DeadLetter
-from tables.journal import BrokerLink
+from tables.journal import Appended, AppendUnknown, BrokerLink
 from tables.ledger import Hooks, Ledger
 from tables.opening import Site
 from tables.partitioning import partition_of
@@ -98,6 +98,7 @@ class Worker:
     ledger: Ledger
     link: BrokerLink
     member: bool = True
+    refusals: int = 0
     dead: list[DeadLetter] = field(default_factory=list)
     fatal: list[BaseException] = field(default_factory=list)
 
@@ -128,6 +129,7 @@ async def worker(
     made: list[Worker] = []
 
     async def prove(_partition: int) -> bool:
+        made[0].refusals += not made[0].member
         return made[0].member
 
     async def opened(_partition: int, _watermark: int) -> None: ...
@@ -155,6 +157,23 @@ async def worker(
     finally:
         await ledger.stop()
         await link.stop()
+
+
+@contextmanager
+def cut(link: BrokerLink) -> Iterator[None]:
+    """What is appended meanwhile never reaches the broker, and nobody knows."""
+
+    def put(node: int, tp: TopicPartition, batch: bytes) -> "asyncio.Future[Appended]":
+        del node, tp, batch
+        lost: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        lost.set_exception(AppendUnknown("the link is cut"))
+        return lost
+
+    whole, link.put = link.put, put  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        link.put = whole  # type: ignore[method-assign]
 
 
 def fresh_partition() -> int:
@@ -202,11 +221,24 @@ class Feed:
     def __init__(self) -> None:
         self.lives: dict[TP, int] = {}
         self.finished: dict[TP, OffsetAndMetadata] = {}
+        self.positions: dict[TP, OffsetAndMetadata] = {}
+        self.unfinished: set[asyncio.Task[None]] = set()
+        self.member = True
         self.rewound: list[int] = []
         self._next = 0
 
     def leave(self, tp: TP) -> None:
         del tp
+
+    def follows_on(self, batch: Batch) -> bool:
+        return not batch.stale
+
+    async def commit_positions(self, positions: Mapping[TP, OffsetAndMetadata]) -> bool:
+        self.positions.update(positions)
+        return self.member
+
+    async def committed(self, tp: TP) -> OffsetAndMetadata | None:
+        return self.positions.get(tp)
 
     def rewind(self, tp: TP, offset: int, *, hold_s: float = 0.0) -> None:
         del hold_s
@@ -219,7 +251,7 @@ class Feed:
         tp = TP(COMMANDS, partition)
         records = [_record(tp, start + n, value) for n, value in enumerate(values)]
         self._next = start + len(values)
-        return Batch(self, tp, records, follows=start)  # type: ignore[arg-type]
+        return Batch(self, tp, records, follows=start)
 
     def done(self, partition: int) -> int:
         position = self.finished.get(TP(COMMANDS, partition))

@@ -1,10 +1,12 @@
 """Faust apps over the batch transport inside a test: members of a group of its own."""
 
 import base64
+import itertools
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -35,8 +37,10 @@ class Member:
         topic: Topic,
         behaviour: Behaviour,
         *,
+        whole: bool = False,
         fatal: Callable[[BaseException], None] | None = None,
     ) -> None:
+        """`whole`: the behaviour is a handler and marks its batches done by itself."""
         self.handled: list[tuple[int, int]] = []
         self.faults: list[BaseException] = []
         self.topic = topic.name
@@ -51,7 +55,7 @@ class Member:
             partitions=topic.partitions,
         )
         self.app.agent(source, name=topic.name)(
-            agent_for(topic.name, self._handle, fatal or self.faults.append)
+            agent_for(topic.name, behaviour if whole else self._handle, fatal or self.faults.append)
         )
 
     @property
@@ -94,8 +98,8 @@ class Group:
             rebalance_timeout_s=6,
         )
 
-    async def join(self, behaviour: Behaviour = nothing) -> Member:
-        member = Member(self.settings(), self.topic, behaviour)
+    async def join(self, behaviour: Behaviour = nothing, *, whole: bool = False) -> Member:
+        member = Member(self.settings(), self.topic, behaviour, whole=whole)
         self.members.append(member)
         await member.app.start()
         self.stack.push_async_callback(member.app.stop)
@@ -145,6 +149,22 @@ async def write(kafka: str, topic: str, values: dict[int, Sequence[bytes]]) -> N
                 await (await producer.send_batch(batch, topic, partition=partition))
     finally:
         await producer.stop()
+
+
+def drop(member: Member, number: int) -> list[Any]:
+    """Loses the n-th event between fetcher and agent, as Faust does in a rebalance."""
+    deliver: Callable[[Any], Awaitable[None]] = member.consumer.callback
+    counter = itertools.count(1)
+    dropped: list[Any] = []
+
+    async def callback(message: Any) -> None:
+        if next(counter) == number:
+            dropped.append(message)
+        else:
+            await deliver(message)
+
+    member.consumer.callback = callback
+    return dropped
 
 
 def numbers(count: int, start: int = 0) -> list[bytes]:

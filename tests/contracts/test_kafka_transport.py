@@ -2,14 +2,13 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from agents.handling import TryAgain
 from app.batches import Batch
 from tests.contracts.engine import until
-from tests.contracts.membership import Group, Member, group, numbers, write
+from tests.contracts.membership import Group, drop, group, numbers, write
 
 WAITING = 25_000
 
@@ -70,7 +69,7 @@ async def test_a_batch_dropped_on_the_way_is_read_again_and_counted(
 ) -> None:
     async with group(kafka, tmp_path) as one:
         member = await one.join()
-        dropped = _drop(member, 2)
+        dropped = drop(member, 2)
         await write(kafka, one.topic.name, {0: numbers(5_000)})
         await until(everything(one, 5_000))
         await one.leave()
@@ -78,22 +77,6 @@ async def test_a_batch_dropped_on_the_way_is_read_again_and_counted(
         assert member.consumer.gaps == 1
         assert one.handled(0) == list(range(5_000))
         assert await one.committed() == {0: 5_000}
-
-
-def _drop(member: Member, number: int) -> list[Any]:
-    """Loses the n-th event between fetcher and agent, as Faust does in a rebalance."""
-    deliver: Callable[[Any], Awaitable[None]] = member.consumer.callback
-    counter = itertools.count(1)
-    dropped: list[Any] = []
-
-    async def callback(message: Any) -> None:
-        if next(counter) == number:
-            dropped.append(message)
-        else:
-            await deliver(message)
-
-    member.consumer.callback = callback
-    return dropped
 
 
 async def test_a_held_partition_does_not_stop_the_others(kafka: str, tmp_path: Path) -> None:
