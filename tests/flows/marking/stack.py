@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -135,6 +136,7 @@ class Shop:
     player: Player
     id: str
     login: str
+    key: str
 
     def order(self, *lines: tuple[str, int], **more: Any) -> dict[str, Any]:
         """A new order; lines of (GTIN, quantity)."""
@@ -218,6 +220,12 @@ class Shop:
             if page["next"] is None:
                 return found
             after = page["next"]
+
+    def codes_by_status(self, order_id: str) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for line in self.read(order_id)["lines"]:
+            counts.update(line["statuses"])
+        return dict(counts)
 
     def ledger(self) -> list[str]:
         """Full codes as the emulator handed them out."""
@@ -350,7 +358,7 @@ class Stack:
         login = f"user-{player.inn}"
         key = self.user(login)
         admin.ok(admin.put(f"/participants/{participant}/members/{login}", {"role": "admin"}))
-        return Shop(self.caller(key), player, participant, login)
+        return Shop(self.caller(key), player, participant, login, key)
 
 
 def environment(dsn: str, kafka: str, sandbox: str) -> dict[str, str]:
