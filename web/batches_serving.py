@@ -2,7 +2,7 @@
 
 import asyncio
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiokafka.errors import KafkaError
 
 from app.certificates.database import StorageUnavailable
@@ -65,15 +65,19 @@ async def _content(request: web.Request) -> bytes:
     """The whole body, within this route's own limit."""
     if (request.charset or "utf-8").lower() != "utf-8":
         raise Problem("MediaTypeUnknown")
-    taken = bytearray()
     try:
         async with asyncio.timeout(BODY_S):
-            async for part in request.content.iter_any():
-                taken += part
-                if len(taken) > UPLOAD_MAX:
-                    raise Problem("BodyTooLarge")
+            return await _whole(request.content)
     except TimeoutError:
         raise invalid("", "the body did not arrive in time") from None
+
+
+async def _whole(stream: StreamReader) -> bytes:
+    taken = bytearray()
+    async for part in stream.iter_any():
+        taken += part
+        if len(taken) > UPLOAD_MAX:
+            raise Problem("BodyTooLarge")
     return bytes(taken)
 
 

@@ -34,15 +34,15 @@ class Transaction:
 
     async def execute(self, sql: str, **parameters: Any) -> int:
         """How many rows were touched."""
-        await self._cursor.execute(sql, parameters)
+        await self._run(sql, parameters)
         return int(self._cursor.rowcount)
 
     async def rows(self, sql: str, **parameters: Any) -> list[Row]:
-        await self._cursor.execute(sql, parameters)
+        await self._run(sql, parameters)
         return [dict(row) for row in await self._cursor.fetchall()]
 
     async def one(self, sql: str, **parameters: Any) -> Row | None:
-        await self._cursor.execute(sql, parameters)
+        await self._run(sql, parameters)
         row = await self._cursor.fetchone()
         return None if row is None else dict(row)
 
@@ -52,6 +52,16 @@ class Transaction:
             return await self.one(sql, **parameters)
         except LockNotAvailable:
             raise RowLocked from None
+
+    async def _run(self, sql: str, parameters: dict[str, Any]) -> None:
+        """Aiopg tells a statement that took too long as a cancellation that nobody asked for."""
+        try:
+            await self._cursor.execute(sql, parameters)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise StorageUnavailable("a statement took too long") from None
 
 
 class Database:
@@ -69,16 +79,13 @@ class Database:
         """Commits at the end. A broken or cancelled one gives up its connection."""
         with translated():
             pool = await self._opened()
-            async with pool.acquire() as connection:
-                try:
-                    async with (
-                        connection.cursor(cursor_factory=RealDictCursor) as cursor,
-                        cursor.begin(),
-                    ):
-                        yield Transaction(cursor)
-                except (asyncio.CancelledError, *_AWAY):
-                    connection.close()
-                    raise
+            async with (
+                pool.acquire() as connection,
+                _given_up_when_broken(connection),
+                connection.cursor(cursor_factory=RealDictCursor) as cursor,
+                cursor.begin(),
+            ):
+                yield Transaction(cursor)
 
     async def rows(self, sql: str, **parameters: Any) -> list[Row]:
         async with self.transaction() as tx:
@@ -128,6 +135,15 @@ def session_options(tz: str) -> str:
         "giftmark.tz": tz,
     }
     return " ".join(f"-c {name}={value}" for name, value in settings.items())
+
+
+@asynccontextmanager
+async def _given_up_when_broken(connection: Any) -> AsyncIterator[None]:
+    try:
+        yield
+    except (asyncio.CancelledError, StorageUnavailable, *_AWAY):
+        connection.close()
+        raise
 
 
 @contextmanager
