@@ -14,6 +14,7 @@ from app.marking.calls import ClaimRefused, StationFull
 from app.marking.database import Transaction
 from app.marking.desk import AGAIN, Desk, Next, Until, Work
 from app.marking.failures import BUSY_WAIT_MS, after_failure, pause, retry_ms
+from app.marking.leases import lock_orders
 from app.marking.messages_ru import hold_text
 
 T = TypeVar("T")
@@ -77,9 +78,14 @@ async def make(desk: Desk, work: Work, attempt: Attempt[T]) -> Next:
         await _record(desk, attempt.call_id, refusal, again_ms=0)
         return await attempt.refused(refusal)
     desk.crash.passed(attempt.operation, "answered")
-    await desk.database.until_committed(lambda tx: attempt.keep(tx, answer))
+    await desk.database.until_committed(lambda tx: _keep(tx, work, attempt, answer=answer))
     desk.crash.passed(attempt.operation, "committed")
     return AGAIN
+
+
+async def _keep(tx: Transaction, work: Work, attempt: Attempt[T], *, answer: Answer[T]) -> None:
+    await lock_orders(tx, [work.row.id])
+    await attempt.keep(tx, answer)
 
 
 async def _record(

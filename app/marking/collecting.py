@@ -20,6 +20,7 @@ from app.marking.calls import CallRow, NewCall
 from app.marking.database import Transaction, as_json, raw
 from app.marking.desk import AGAIN, Desk, Next, Until, Work
 from app.marking.failures import pause
+from app.marking.leases import lock_orders
 from app.marking.metrics import CODES_DUPLICATE, CODES_MALFORMED, CODES_RECOVERED, CODES_STORED
 from app.marking.observing import Seen, apply, refresh_status, station_row
 from app.marking.sealing import Sealer, block_place
@@ -137,6 +138,7 @@ async def store_block(
     source: str,
 ) -> Kept:
     """Block and codes in one transaction; a block known already changes nothing."""
+    await lock_orders(tx, [place.order_id])
     content = hashlib.sha256(msgspec.json.encode(block.codes)).digest()
     new = await tx.execute(
         """insert into marking.code_blocks (block_id, suz_order_id, gtin, quantity, body_enc,

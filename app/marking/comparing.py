@@ -10,7 +10,7 @@ from app.marking.adopting import Found, adopt, keep_orphan
 from app.marking.calls import CallRow
 from app.marking.database import Row, Transaction
 from app.marking.desk import Desk, Work
-from app.marking.leases import wake
+from app.marking.leases import lock_orders, wake
 from app.marking.observing import apply, from_list
 
 MOST_LISTED_AT_ONCE = 500
@@ -63,6 +63,7 @@ async def _compare(
     tx: Transaction, desk: Desk, *, participant_id: str, listed: Sequence[ListedOrder], at: int
 ) -> int:
     rows = await _rows(tx, participant_id, listed)
+    await lock_orders(tx, {row["order_id"] for row in rows})
     by_number = {row["suz_order_id"]: row for row in rows if row["suz_order_id"] is not None}
     by_own = {row["production_order_id"]: row for row in rows}
     late: dict[str, list[Found]] = {}

@@ -12,7 +12,7 @@ from app.marking.audit import Entry, Event
 from app.marking.database import NOW_MS, Row, Transaction, as_json, ms
 from app.marking.desk import Desk
 from app.marking.exchange import see_date
-from app.marking.leases import wake
+from app.marking.leases import lock_orders, wake
 from app.marking.metrics import UNKNOWN_VALUES
 from app.marking.participants import Participant
 
@@ -83,6 +83,7 @@ async def _apply(tx: Transaction, row: Row, entry: DocumentEntry) -> None:
     if meaning is None:
         UNKNOWN_VALUES.inc()
         meaning = DocumentStatus.CHECKING
+    await lock_orders(tx, [row["order_id"]])
     final = may_follow(DocumentStatus.CHECKING, meaning)
     errors = [explained(text) for text in entry.texts]
     await tx.execute(

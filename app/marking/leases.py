@@ -1,5 +1,7 @@
 """The right to write one order: taken, renewed, given back, and wake-ups that are never lost."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from app.marking.database import Database, Transaction
@@ -101,10 +103,19 @@ async def holds(tx: Transaction, lease: Lease) -> bool:
     """Whether the lease still stands; locks the order row until the end of the transaction."""
     row = await tx.one(
         """select 1 as held from marking.orders
-           where id = %(id)s and lease_seq = %(seq)s for update""",
+           where id = %(id)s and lease_seq = %(seq)s for no key update""",
         id=lease.order_id,
         seq=lease.seq,
     )
     if row is None:
         STALE_WRITES.inc()
     return row is not None
+
+
+async def lock_orders(tx: Transaction, order_ids: Iterable[str]) -> None:
+    """Rows of orders before all others and sorted: two writers of one order never entangle."""
+    await tx.execute(
+        """select 1 from marking.orders where id = any(%(ids)s::uuid[])
+           order by id for no key update""",
+        ids=list(order_ids),
+    )

@@ -75,10 +75,15 @@ def from_list(listed: ListedOrder, at: int) -> Seen:
 
 async def apply(tx: Transaction, row_id: str, seen: Seen) -> bool:
     """Write buffers, then the order's state; True if anything changed."""
+    await tx.one(
+        """select 1 from marking.orders o join marking.suz_orders s on s.order_id = o.id
+           where s.id = %(id)s for no key update of o""",
+        id=row_id,
+    )
     stand = await tx.one(
         """select order_id, remote_status, decline_reason,
                   coalesce(seen_at <= to_timestamp(%(at)s / 1000.0), true) as newer
-           from marking.suz_orders where id = %(id)s for update""",
+           from marking.suz_orders where id = %(id)s for no key update""",
         at=seen.at,
         id=row_id,
     )

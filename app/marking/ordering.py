@@ -69,7 +69,10 @@ async def send_order(desk: Desk, work: Work, call: CallRow) -> Next:
 async def _require_room(tx: Transaction, desk: Desk, work: Work, *, call_id: str) -> None:
     """Count queued and active orders of the participant under a lock of its row."""
     participant = work.row.participant_id
-    await tx.one("select 1 from marking.participants where id = %(id)s for update", id=participant)
+    await tx.one(
+        "select 1 from marking.participants where id = %(id)s for no key update",
+        id=participant,
+    )
     row = await tx.one(
         """select count(*) filter (where s.remote_status is null
                       or s.remote_status in ('CREATED', 'PENDING', 'APPROVED')) as queued,

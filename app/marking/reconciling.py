@@ -3,17 +3,13 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
-
-from app.domain.marking.bodies import production_order_id
 from app.domain.marking.document import DocumentPurpose
 from app.domain.marking.order import SENDING, Hold
 from app.domain.marking.station import RemoteOrder, missing
 from app.domain.marking.view import CallState, Operation
-from app.integrations import suz, true_api
+from app.integrations import suz
 from app.integrations.errors import Upstream
 from app.integrations.suz_answers import RemoteOrder as ListedOrder
-from app.integrations.true_api_answers import DocumentEntry, DocumentInfo
 from app.marking import calls, store
 from app.marking.adopting import Found, adopt, keep_orphan
 from app.marking.attempts import access_to
@@ -21,7 +17,9 @@ from app.marking.calls import CallRow
 from app.marking.collecting import mark_lost, place_of, recover_blocks
 from app.marking.database import Transaction, ms
 from app.marking.desk import AGAIN, Desk, Next, Work
+from app.marking.document_lookup import Ours, matching_documents
 from app.marking.failures import pause
+from app.marking.leases import holds, lock_orders
 from app.marking.messages_ru import hold_text
 from app.marking.metrics import DOUBLES, RECONCILIATIONS
 from app.marking.observing import Seen, apply, observe, station_row
@@ -30,13 +28,14 @@ from app.marking.submitting import accept_number
 from app.marking.views import load_buffers
 
 HOUR_MS = 3_600_000
-MOST_PAGES = 50
 
 
 async def doubt(desk: Desk, work: Work, call: CallRow) -> Next:
     """A claim of a worker that is gone."""
     detail = {"code": "unknown-outcome", "text": hold_text("unknown-outcome")}
     async with desk.database.transaction() as tx:
+        if not await holds(tx, work.lease):
+            return AGAIN
         await calls.doubt(tx, call.id, error="the worker is gone", http_status=None)
         await store.set_hold(tx, work.lease, Hold.UNKNOWN_OUTCOME, detail=detail)
     return AGAIN
@@ -50,6 +49,8 @@ async def vain(desk: Desk, work: Work, call: CallRow, *, may_be_absent: bool = T
     """A complete lookup found nothing; after all of them the call did not happen."""
     last = call.reconcile_step + 1 >= desk.terms.lookups
     async with desk.database.transaction() as tx:
+        if not await holds(tx, work.lease):
+            return AGAIN
         if last and may_be_absent:
             await calls.settle(tx, call.id, CallState.ABSENT)
             await store.clear_hold(tx, work.lease, Hold.UNKNOWN_OUTCOME)
@@ -90,6 +91,7 @@ async def _look_for_order(desk: Desk, work: Work, call: CallRow) -> Next:
     answer = await suz.order_list(desk.clients.suz, access)
     listed = answer.value.order_infos
     async with desk.database.transaction() as tx:
+        await lock_orders(tx, [work.row.id])
         rows = await tx.rows(
             """select id, production_order_id, suz_order_id from marking.suz_orders
                where order_id = %(id)s""",
@@ -161,6 +163,8 @@ async def _look_for_codes(desk: Desk, work: Work, call: CallRow) -> Next:
         await apply(tx, place.row_id, Seen(work.now, answer.value))
     got = await recover_blocks(desk, work, access=access, place=place)
     async with desk.database.transaction() as tx:
+        if not await holds(tx, work.lease):
+            return AGAIN
         buffers = await load_buffers(tx, place.row_id)
         buffer = next(b for b in buffers if b.gtin == gtin)
         lost = missing(buffer)
@@ -186,6 +190,8 @@ async def _look_for_close(desk: Desk, work: Work, call: CallRow) -> Next:
     """Closed: it happened, or somebody else did it; open: the same bytes once more."""
     await observe(desk, work)
     async with desk.database.transaction() as tx:
+        if not await holds(tx, work.lease):
+            return AGAIN
         row = await station_row(tx, work.row.id)
         closed = row["remote_status"] == RemoteOrder.CLOSED
         await calls.settle(tx, call.id, CallState.FOUND if closed else CallState.ABSENT)
@@ -201,14 +207,15 @@ async def _look_for_document(desk: Desk, work: Work, call: CallRow) -> Next:
         codes = await tx.rows(
             "select ki from marking.document_codes where document_id = %(id)s", id=row["id"]
         )
-    ours = _Ours(
+    ours = Ours(
         DocumentPurpose(row["purpose"]), work.row.id, frozenset(code["ki"] for code in codes)
     )
-    matches = await _matching_documents(desk, work, call, row=row, ours=ours)
+    matches = await matching_documents(desk, work, call, row=row, ours=ours)
     if not matches:
         return await vain(desk, work, call)
 
     async def keep(tx: Transaction) -> None:
+        await lock_orders(tx, [work.row.id])
         number = matches[0].number
         await calls.settle(tx, call.id, CallState.FOUND, remote_id=number)
         await accept_number(tx, desk, document_id=row["id"], number=number)
@@ -217,64 +224,6 @@ async def _look_for_document(desk: Desk, work: Work, call: CallRow) -> Next:
     if len(matches) > 1:
         DOUBLES.labels(call.operation).inc()
     return await found(desk, work, call, several=len(matches) > 1)
-
-
-class _Ours(msgspec.Struct, frozen=True):
-    purpose: DocumentPurpose
-    order_id: str
-    codes: frozenset[str]
-
-    def is_in(self, info: DocumentInfo) -> bool:
-        """A preorder is known by our number in it, every other document by its set of codes."""
-        document = info.document or {}
-        if self.purpose is DocumentPurpose.PREORDER:
-            return document.get("production_order_id") == production_order_id(self.order_id)
-        products = document.get("products") or []
-        named = {
-            str(product.get("uit_code") or product.get("cis"))
-            for product in products
-            if isinstance(product, dict)
-        }
-        return bool(self.codes) and (named | set(document.get("sntins") or ())) == self.codes
-
-
-async def _matching_documents(
-    desk: Desk, work: Work, call: CallRow, *, row: dict[str, Any], ours: _Ours
-) -> list[DocumentEntry]:
-    """Documents like ours whose number nobody has adopted yet, the oldest first."""
-    access = await access_to(desk, work, Upstream.TRUE_API)
-    since = (ms(call.remote_date) or ms(call.claimed_at) or work.now) - HOUR_MS
-    matches: list[DocumentEntry] = []
-    after: tuple[str, str] | None = None
-    for _ in range(MOST_PAGES):
-        answer = await true_api.document_list(
-            desk.clients.true_api,
-            access,
-            sender_inn=work.participant.inn,
-            date_from_ms=since,
-            document_type=row["type"],
-            after=after,
-        )
-        for entry in await _unknown(desk, answer.value.results):
-            info = await true_api.document_info(desk.clients.true_api, access, number=entry.number)
-            matches += [entry] if ours.is_in(info.value) else []
-        results = answer.value.results
-        if not answer.value.next_page or not results:
-            break
-        after = (results[-1].number, results[-1].doc_date or "")
-    return matches
-
-
-async def _unknown(desk: Desk, entries: list[DocumentEntry]) -> list[DocumentEntry]:
-    rows = await desk.database.rows(
-        """select number::text as number from marking.documents
-           where number = any(%(numbers)s::uuid[])
-           union select remote_id::text from marking.calls
-           where remote_id = any(%(numbers)s::uuid[])""",
-        numbers=[entry.number for entry in entries],
-    )
-    known = {row["number"] for row in rows}
-    return [entry for entry in entries if entry.number.lower() not in known]
 
 
 async def _look_for_report(desk: Desk, work: Work, call: CallRow) -> Next:

@@ -11,7 +11,7 @@ from app.marking.audit import Entry
 from app.marking.database import Database, Transaction, as_json, raw
 from app.marking.errors import NotFoundError, OrderStateError
 from app.marking.ids import new_id
-from app.marking.leases import wake
+from app.marking.leases import lock_orders, wake
 from app.marking.metrics import SIGN_WAIT
 from app.marking.sealing import Sealer, request_place
 
@@ -158,6 +158,11 @@ class Signed(msgspec.Struct, frozen=True):
 
 async def store_signature(tx: Transaction, request_id: str, signed: Signed) -> bool:
     """PENDING → SIGNED and the order is woken; False: these very bytes were stored before."""
+    order_id = await tx.value(
+        "select order_id from marking.sign_requests where id = %(id)s", id=request_id
+    )
+    if order_id is not None:
+        await lock_orders(tx, [order_id])
     row = await tx.one(
         """select state, signature, order_id, participant_id, purpose, created_at,
                   expires_at is not null and expires_at <= clock_timestamp() as late

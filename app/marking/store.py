@@ -201,7 +201,7 @@ async def set_hold(tx: Transaction, lease: Lease, hold: Hold, *, detail: dict[st
     """A badge over the status; `attention` is replaced by nothing. False: lease has passed."""
     present = await tx.one(
         """select hold, hold_detail, participant_id, status from marking.orders
-           where id = %(id)s and lease_seq = %(seq)s for update""",
+           where id = %(id)s and lease_seq = %(seq)s for no key update""",
         id=lease.order_id,
         seq=lease.seq,
     )
