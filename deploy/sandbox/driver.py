@@ -60,8 +60,17 @@ class Player:
         self.passport = self.control("POST", "/reset", form)
         self.bearer = self.client_token = ""
 
-    def sign(self, payload: bytes, *, detached: bool, kind: str = "organisation") -> str:
+    def sign(
+        self,
+        payload: bytes,
+        *,
+        detached: bool,
+        kind: str = "organisation",
+        person: str | None = None,
+    ) -> str:
         form = {"base64": base64.b64encode(payload).decode(), "detached": detached, "kind": kind}
+        if person is not None:
+            form["person"] = person
         return str(self.control("POST", "/sign", form)["signature"])
 
     def challenge(self) -> dict[str, str]:

@@ -1,0 +1,79 @@
+"""Acceptance scenarios 30 and 48: reports after closing, and goods that were imported."""
+
+from functools import partial
+from typing import Any
+
+from deploy.sandbox.cards import gtin_of
+from tests.flows.marking.abreast import together
+from tests.flows.marking.stack import Shop, Stack
+
+GTIN = gtin_of(1)
+UTILISED: dict[str, Any] = {"utilisation": True}
+
+
+def reports(shop: Shop) -> list[tuple[str, str]]:
+    return [(r["kind"], r["status"]) for r in shop.player.control("GET", "/reports")]
+
+
+def test_s30_reports_are_sent_once_and_their_refusal_is_explained(stack: Stack) -> None:
+    together(
+        partial(both_as_specified, stack),
+        partial(refused_for_light_industry, stack),
+        partial(a_lost_answer, stack),
+    )
+
+
+def both_as_specified(stack: Stack) -> None:
+    shop = stack.shop()
+    plan = {**UTILISED, "dropout": {"reason": "DEFECT"}}
+    order = shop.order((GTIN, 20), postprocess=plan)["id"]
+    shop.until_status(order, "COMPLETED")
+    assert reports(shop) == [("utilisation", "SUCCESS"), ("dropout", "SUCCESS")]
+    assert shop.operations()[-3:] == ["suz.close_order", "suz.utilisation", "suz.dropout"]
+    statuses = {r["status"] for r in shop.read(order)["reports"]}
+    assert statuses == {"SUCCESS"}
+    codes = shop.api.ok(shop.api.get(f"/orders/{order}/codes"))["items"]
+    assert {code["status"] for code in codes} == {"WRITTEN_OFF"}
+    shop.assert_complete(order)
+
+
+def refused_for_light_industry(stack: Stack) -> None:
+    shop = stack.shop(switches={"lp_reports": "refuse"})
+    order = shop.order((GTIN, 20), postprocess=UTILISED)["id"]
+    held = shop.until_hold(order, "attention")
+    assert held["status"] == "POSTPROCESSING"
+    assert held["hold"]["code"] == "report-unneeded"
+    assert "Снимите отметку" in held["hold"]["text"]
+    shop.api.ok(shop.api.put(f"/orders/{order}/postprocess", {}))
+    shop.until_status(order, "COMPLETED")
+    assert shop.count("suz.utilisation") == 1
+    shop.assert_complete(order)
+
+
+def a_lost_answer(stack: Stack) -> None:
+    shop = stack.shop()
+    shop.fault("suz.utilisation", "drop")
+    order = shop.order((GTIN, 20), postprocess=UTILISED)["id"]
+    shop.until_status(order, "COMPLETED")
+    assert shop.count("suz.utilisation") == 1
+    assert shop.count("suz.receipt_search") >= 1
+    assert reports(shop) == [("utilisation", "SUCCESS")]
+    shop.assert_complete(order)
+
+
+def test_s48_imported_goods_are_ordered_but_not_introduced(stack: Stack) -> None:
+    shop = stack.shop()
+    refused = shop.place((GTIN, 1), release_method_type="IMPORT")
+    assert (refused.status_code, refused.json()["code"]) == (422, "import-introduction")
+    assert "LP_GOODS_IMPORT" in refused.json()["detail"]
+    assert shop.api.ok(shop.api.get("/orders"))["items"] == []
+
+    order = shop.order((GTIN, 10), release_method_type="IMPORT", profile="order_first")["id"]
+    shop.until_status(order, "CLOSED")
+    refused = shop.do(order, "introduce")
+    assert (refused.status_code, refused.json()["code"]) == (422, "import-introduction")
+    assert shop.read(order)["documents"] == []
+    shop.api.ok(shop.do(order, "finish"))
+    shop.until_status(order, "COMPLETED")
+    assert shop.count("true_api.submit_document") == 0
+    shop.assert_complete(order)
