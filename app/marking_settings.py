@@ -80,6 +80,7 @@ class MarkingSettings(BaseSettings):
     marking_worker_slots: int = Field(default=64, ge=1)
     marking_participant_slots: int = Field(default=8, ge=1)
     token_renew_margin_minutes: float = 10
+    created_limit_s: float = Field(default=600, gt=0)
     marking_idempotency_lock_s: float = 60
 
     marking_secret_keys: Keys

@@ -11,7 +11,6 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -138,6 +137,10 @@ class Shop:
     login: str
     key: str
 
+    def through(self, stack: "Stack", worker: Worker) -> None:
+        """Speak to this worker from now on."""
+        self.api = stack.caller(self.key, worker)
+
     def order(self, *lines: tuple[str, int], **more: Any) -> dict[str, Any]:
         """A new order; lines of (GTIN, quantity)."""
         return dict(self.api.ok(self.place(*lines, **more)))
@@ -244,6 +247,22 @@ class Shop:
         journal = self.player.control("GET", "/journal?limit=100000")
         return [entry["operation"] for entry in journal if entry["operation"] in changing]
 
+    def wait_nominal(self, seconds: float) -> None:
+        """Let time of the emulator and of the workers pass: nothing is expected to happen."""
+        time.sleep(seconds / SCALE)
+
+    def proceed(self) -> None:
+        """Let go of the station's orders that were told to stay as they are."""
+        for order in self.player.control("GET", "/orders"):
+            self.player.control("POST", f"/orders/{order['orderId']}", {"action": "proceed"})
+
+    def until_sign_ins(self, count: int, *, within_s: float = 30) -> None:
+        """Until the station's token was asked for so many times."""
+        deadline = time.monotonic() + within_s
+        while self.count("true_api.sign_in_suz") < count:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
     def count(self, operation: str) -> int:
         return len(self.player.journal(operation))
 
@@ -305,15 +324,21 @@ class Stack:
         made.wait_ready()
         return made
 
-    @contextmanager
-    def second_worker(self, **more: str) -> Iterator[Worker]:
-        made = self.worker(f"w{secrets.token_hex(3)}", **more)
-        try:
-            yield made
-        finally:
-            made.send(signal.SIGCONT)
-            made.stop()
-            self.workers.remove(made)
+    def spare(self) -> Worker:
+        """The second worker of the session, started anew if a scenario has killed it."""
+        if len(self.workers) == 1:
+            return self.worker("w2")
+        spare = self.workers[1]
+        if spare.process is None or spare.process.poll() is not None:
+            spare.start()
+            spare.wait_ready()
+        return spare
+
+    def rest_spare(self) -> None:
+        """Only the main worker runs: what it holds nobody else can hold."""
+        for worker in self.workers[1:]:
+            if worker.process is not None and worker.process.poll() is None:
+                worker.stop()
 
     def caller(self, key: str, worker: Worker | None = None) -> Caller:
         return Caller(
@@ -369,6 +394,8 @@ def environment(dsn: str, kafka: str, sandbox: str) -> dict[str, str]:
         "GIFTMARK_DATABASE_URL": dsn,
         "GIFTMARK_SANDBOX_URL": sandbox,
         "GIFTMARK_MARKING_TIME_SCALE": str(SCALE),
+        "GIFTMARK_ORDER_TIMEOUT_MINUTES": "6",
+        "GIFTMARK_CREATED_LIMIT_S": "100",
         "GIFTMARK_HTTP_READ_S": "100",
         "GIFTMARK_HTTP_CONNECT_S": "60",
         "GIFTMARK_MARKING_SEND_WINDOW_S": "40",
