@@ -169,8 +169,7 @@ async def _station(tx: Transaction, order_id: str, open_calls: Calls) -> Station
         f"""select d.*, {signed}, {closing} as close_signed, {absent},
                    (select max(answered_at) from marking.calls c where c.subject_id = d.id::text
                         and c.operation = 'close_order' and c.state = 'ANSWERED') as close_sent
-            from marking.suz_orders d where d.order_id = %(id)s
-            order by d.attempt desc limit 1""",  # noqa: S608
+            from marking.suz_orders d where d.order_id = %(id)s and d.current""",  # noqa: S608
         id=order_id,
     )
     if row is None:

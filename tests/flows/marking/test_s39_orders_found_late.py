@@ -1,0 +1,117 @@
+"""Acceptance scenarios 39, 40 and 41: orders of the station that we learn of late."""
+
+from functools import partial
+from typing import Any
+
+from deploy.sandbox.cards import gtin_of
+from tests.flows.marking.abreast import together
+from tests.flows.marking.stack import Shop, Stack
+
+GTIN, OTHER = gtin_of(1), gtin_of(2)
+
+
+def station_orders(shop: Shop) -> list[dict[str, Any]]:
+    return list(shop.player.control("GET", "/orders"))
+
+
+def orphans(shop: Shop) -> list[dict[str, Any]]:
+    return list(shop.api.ok(shop.api.get("/suz-orphans", participant=shop.id))["items"])
+
+
+def orphan_of(shop: Shop, waiting: str) -> str:
+    """The number of the only order without a record, once the list has shown it."""
+    shop.until(waiting, lambda _order: bool(orphans(shop)))
+    (orphan,) = orphans(shop)
+    return str(orphan["suz_order_id"])
+
+
+def test_s39_a_corrected_order_adopts_its_hidden_first_attempt(stack: Stack) -> None:
+    shop = stack.shop()
+    shop.fault("suz.create_order", "drop")
+    shop.fault("suz.create_order", "list_lag", for_s=360)
+    shop.fault("suz.create_order", "status", status=400, nth=2, text="Неверное поле")
+    order = shop.order((GTIN, 20))["id"]
+    shop.until_status(order, "DECLINED")
+    assert shop.count("suz.create_order") == 2
+    first, second = shop.player.journal("suz.create_order")
+    assert first["body"] == second["body"]
+
+    (hidden,) = station_orders(shop)
+    lists = shop.count("suz.order_list")
+    shop.player.pass_time(400)
+    facts = {"contact_person": "Петров П. П."}
+    shop.api.ok(shop.do(order, "correct", {"attributes": facts}))
+    shop.until_status(order, "COMPLETED")
+    assert shop.count("suz.create_order") == 2
+    assert shop.count("suz.order_list") > lists
+    assert [one["orderId"] for one in station_orders(shop)] == [hidden["orderId"]]
+    assert shop.read(order)["station"]["suz_order_id"] == hidden["orderId"]
+    shop.assert_complete(order)
+
+
+def test_s40_a_strangers_twin_is_decided_by_a_person(stack: Stack) -> None:
+    together(partial(it_is_ours, stack), partial(it_is_not_ours, stack))
+
+
+def with_a_twin(stack: Stack) -> tuple[Shop, str]:
+    """Our POST never arrived, and somebody ordered the same goods at that moment."""
+    shop = stack.shop()
+    shop.fault("suz.create_order", "foreign_order")
+    shop.fault("suz.create_order", "drop", when="before")
+    order = shop.order((GTIN, 20))["id"]
+    held = shop.until_hold(order, "attention")
+    assert held["hold"]["code"] == "foreign-candidate", shop.story(order)
+    assert shop.count("suz.create_order") == 1
+    return shop, str(order)
+
+
+def it_is_ours(stack: Stack) -> None:
+    shop, order = with_a_twin(stack)
+    (twin,) = station_orders(shop)
+    adopted = shop.api.ok(shop.api.post(f"/suz-orphans/{twin['orderId']}/adopt"))
+    assert adopted["id"] == order
+    shop.until_status(order, "COMPLETED")
+    assert shop.count("suz.create_order") == 1
+    shop.assert_complete(order)
+
+
+def it_is_not_ours(stack: Stack) -> None:
+    shop, order = with_a_twin(stack)
+    (twin,) = station_orders(shop)
+    shop.api.ok(shop.api.post(f"/suz-orphans/{twin['orderId']}/dismiss"))
+    shop.until_status(order, "COMPLETED")
+    assert shop.count("suz.create_order") == 2
+    own = next(o for o in station_orders(shop) if o["orderId"] != twin["orderId"])
+    ledger = shop.player.control("GET", f"/ledger?order_id={own['orderId']}")
+    given = [code[:31] for block in ledger for code in block["codes"]]
+    assert sorted(shop.codes(order)) == sorted(given)
+    shop.assert_whole(order)
+
+
+def test_s41_orders_of_the_cabinet_are_taken_over(stack: Stack) -> None:
+    together(
+        partial(taken_over, stack, fetched=0),
+        partial(taken_over, stack, fetched=15),
+    )
+
+
+def taken_over(stack: Stack, *, fetched: int) -> None:
+    """Half of its codes may be fetched already, by another program through the API."""
+    shop = stack.shop()
+    form = {"products": [{"gtin": OTHER, "quantity": 30}], "fetched": fetched}
+    made = shop.player.control("POST", "/orders", form)
+    ours = shop.order((GTIN, 5))["id"]
+    number = orphan_of(shop, ours)
+    assert number == made["orderId"]
+    adopted = shop.api.ok(shop.api.post(f"/suz-orphans/{number}/adopt"))["id"]
+    assert shop.read(adopted)["origin"] == "adopted"
+    shop.until_status(adopted, "COMPLETED")
+    shop.until_status(ours, "COMPLETED")
+    codes = [*shop.codes(adopted), *shop.codes(ours)]
+    assert sorted(codes) == sorted(code[:31] for code in shop.ledger())
+    assert len(codes) == 35
+    assert orphans(shop) == []
+    assert {one["status"] for one in station_orders(shop)} == {"CLOSED"}
+    again = shop.api.post(f"/suz-orphans/{number}/adopt")
+    assert again.status_code == 409
+    shop.assert_whole(adopted)
