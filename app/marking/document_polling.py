@@ -41,10 +41,7 @@ async def poll_documents(desk: Desk, participant: Participant, access: Access) -
         results = answer.value.results
         async with desk.database.transaction() as tx:
             await see_date(tx, participant.id, answer.remote_date_ms)
-            for entry in results:
-                row = left.pop(entry.number.lower(), None)
-                if row is not None:
-                    await _apply(tx, row, entry)
+            await _apply_known(tx, left, results)
         if not left or not answer.value.next_page or not results:
             break
         after = (results[-1].number, results[-1].doc_date or "")
@@ -70,9 +67,15 @@ async def _ask_singly(desk: Desk, access: Access, left: dict[str, Row]) -> None:
     for number, row in list(left.items())[:MOST_SINGLE]:
         answer = await true_api.document_list(desk.clients.true_api, access, number=number)
         async with desk.database.transaction() as tx:
-            for entry in answer.value.results:
-                if entry.number.lower() == number:
-                    await _apply(tx, row, entry)
+            await _apply_known(tx, {number: row}, answer.value.results)
+
+
+async def _apply_known(tx: Transaction, left: dict[str, Row], entries: list[DocumentEntry]) -> None:
+    """Entries that are ours leave `left`."""
+    for entry in entries:
+        row = left.pop(entry.number.lower(), None)
+        if row is not None:
+            await _apply(tx, row, entry)
 
 
 async def _apply(tx: Transaction, row: Row, entry: DocumentEntry) -> None:

@@ -75,13 +75,11 @@ async def seal_anew(database: Database, sealer: Sealer) -> int:
 
 async def _table(database: Database, sealer: Sealer, sealed: Sealed) -> int:
     keys = ", ".join(f"{name}::text as {name}" for name in sealed.key)
-    rows = await database.rows(
-        f"""select {keys}, {sealed.column} as old from marking.{sealed.table}
-            where {sealed.column} is not null
-                  and substring({sealed.column} from 1 for 4) <> %(id)s limit %(most)s""",  # noqa: S608
-        id=sealer.first_key_id,
-        most=MOST_A_NIGHT,
-    )
+    column = sealed.column
+    sql = f"""select {keys}, {column} as old from marking.{sealed.table}
+              where {column} is not null and substring({column} from 1 for 4) <> %(id)s
+              limit %(most)s"""  # noqa: S608
+    rows = await database.rows(sql, id=sealer.first_key_id, most=MOST_A_NIGHT)
     where = " and ".join(f"{name}::text = %({name})s" for name in sealed.key)
     for row in rows:
         names = {name: row[name] for name in sealed.key}
