@@ -1,0 +1,152 @@
+"""Acceptance scenarios 14, 34, 38, 43 and 47: workers that die, freeze or are asked to stop."""
+
+import asyncio
+import signal
+import time
+from functools import partial
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from deploy.sandbox.cards import gtin_of
+from tests.flows.marking.abreast import together
+from tests.flows.marking.stack import Shop, Stack
+
+GTIN = gtin_of(1)
+COUNT = 20
+DRAIN_S = 3
+PARTITIONS = 4
+# Where the worker is killed: operation, and whether the emulator has done it by then.
+PLACES = {
+    "C5": ("suz.create_order", "before"),
+    "C6": ("true_api.submit_document", "after"),
+    "C7": ("suz.create_order", "after"),
+    "C9": ("suz.fetch_codes", "after"),
+    "C11": ("suz.close_order", "after"),
+}
+
+
+def gated(stack: Stack, place: str) -> tuple[Shop, str]:
+    """An order whose call stands at the gate of the emulator."""
+    operation, when = PLACES[place]
+    shop = stack.shop()
+    shop.fault(operation, "gate", when=when)
+    order_id = shop.order((GTIN, COUNT))["id"]
+    assert shop.player.control("GET", "/gates?wait_s=40"), shop.story(order_id)
+    return shop, order_id
+
+
+def test_s14_a_kill_at_any_call_loses_no_code_and_doubles_nothing(stack: Stack) -> None:
+    stack.rest_spare()
+    standing = {place: gated(stack, place) for place in PLACES}
+    stack.main.kill()
+    for shop, _ in standing.values():
+        shop.player.control("POST", "/gates/release", {"then": "drop"})
+    stack.main.start()
+    stack.main.wait_ready()
+    together(*(partial(ends_whole, *found, place) for place, found in standing.items()))
+
+
+def ends_whole(shop: Shop, order_id: str, place: str) -> None:
+    shop.until_status(order_id, "COMPLETED", within_s=120)
+    shop.assert_complete(order_id)
+    assert len(shop.codes(order_id)) == COUNT, place
+    assert len(shop.player.control("GET", "/documents")) == 1, place
+    assert len(shop.player.control("GET", "/orders")) == 1, place
+
+
+def test_s43_a_worker_asked_to_stop_leaves_its_call_doubtful_and_ends(stack: Stack) -> None:
+    stack.rest_spare()
+    shop, order_id = gated(stack, "C7")
+    began = time.monotonic()
+    stack.main.send(signal.SIGTERM)
+    assert stack.main.process is not None
+    stack.main.process.wait(DRAIN_S + 5)
+    assert time.monotonic() - began < DRAIN_S + 5
+    shop.player.control("POST", "/gates/release", {"then": "drop"})
+    stack.main.start()
+    stack.main.wait_ready()
+    shop.until_status(order_id, "COMPLETED", within_s=90)
+    shop.assert_complete(order_id)
+    assert shop.count("suz.create_order") == 1
+    doubted = [e["details"] for e in shop.timeline(order_id) if e["action"].startswith("call.")]
+    assert doubted
+
+
+def test_s38_codes_that_come_after_the_lease_are_stored_once(stack: Stack) -> None:
+    stack.rest_spare()
+    shop, order_id = gated(stack, "C9")
+    stack.main.send(signal.SIGSTOP)
+    try:
+        stack.spare()
+        shop.through(stack, stack.workers[1])
+        shop.until_status(order_id, "COMPLETED", within_s=120)
+    finally:
+        stack.main.send(signal.SIGCONT)
+    shop.player.control("POST", "/gates/release", {"then": "continue"})
+    shop.through(stack, stack.main)
+    shop.wait_nominal(40)
+    shop.assert_complete(order_id)
+    assert len(shop.player.control("GET", "/ledger")) == 2
+    assert shop.count("suz.fetch_codes") == 2
+
+
+def test_s34_every_work_message_twice_changes_nothing(stack: Stack) -> None:
+    shop = stack.shop()
+    orders = [shop.order((GTIN, 5))["id"] for _ in range(3)]
+    for order_id in orders:
+        shop.until_status(order_id, "COMPLETED")
+    before = shop.operations(), [shop.read(order_id)["version"] for order_id in orders]
+    count = asyncio.run(repeat(stack.env["GIFTMARK_KAFKA_URL"]))
+    assert count > 0
+    shop.wait_nominal(60)
+    after = shop.operations(), [shop.read(order_id)["version"] for order_id in orders]
+    assert before == after
+    shop.player.assert_clean()
+
+
+async def repeat(bootstrap: str) -> int:
+    """Send all that lies on the work topics once more; how many records."""
+    topics = ("suz_orders", "marking_statuses")
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    places = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
+    consumer.assign(places)
+    await consumer.seek_to_beginning(*places)
+    ends = await consumer.end_offsets(places)
+    records = []
+    while any([await consumer.position(tp) < ends[tp] for tp in places]):
+        for found in (await consumer.getmany(timeout_ms=500)).values():
+            records += found
+    await consumer.stop()
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        for record in records:
+            await producer.send(record.topic, record.value, key=record.key)
+        await producer.flush()
+    return len(records)
+
+
+def test_s47_the_feed_has_no_gap_and_no_double(stack: Stack) -> None:
+    shop = stack.shop()
+    orders = [shop.order((GTIN, 3))["id"] for _ in range(4)]
+    seen: list[int] = []
+    kinds: list[tuple[str, str]] = []
+    ids: list[str] = []
+    after, deadline = 0, time.monotonic() + 60
+    while time.monotonic() < deadline:
+        page = shop.api.ok(shop.api.get("/events", after=after, limit=20))
+        seen += [event["feed_seq"] for event in page["items"]]
+        kinds += [(event["order_id"], event["kind"]) for event in page["items"]]
+        ids += [event["event_id"] for event in page["items"]]
+        if page["next"] == after and all(
+            (order_id, "marking.order.completed") in kinds for order_id in orders
+        ):
+            break
+        after = page["next"]
+        time.sleep(0.02)
+    assert seen == sorted(set(seen))
+    assert len(ids) == len(set(ids))
+    for order_id in orders:
+        told = [kind for of, kind in kinds if of == order_id]
+        assert told[0] == "marking.order.init"
+        moves = [kind.rsplit(".", 1)[1].upper() for kind in told if ".order." in kind]
+        assert moves[1:] == shop.statuses(order_id)

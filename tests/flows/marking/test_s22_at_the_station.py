@@ -1,0 +1,110 @@
+"""Acceptance scenarios 22–25 and 29: orders that wait, split, break and fill the station."""
+
+from functools import partial
+
+from deploy.sandbox.cards import gtin_of
+from tests.flows.marking.abreast import together
+from tests.flows.marking.stack import Stack
+
+GTIN, OTHER = gtin_of(1), gtin_of(2)
+MANY = 25_000
+PLACES = 3
+
+
+def test_s22_an_order_that_does_not_move_is_told_and_given_up_by_number(stack: Stack) -> None:
+    together(partial(stays_created, stack), partial(stays_pending, stack))
+
+
+def stays_created(stack: Stack) -> None:
+    shop = stack.shop()
+    shop.fault("suz.create_order", "stay", state="CREATED", times=0)
+    order_id = shop.order((GTIN, 10))["id"]
+    held = shop.until_hold(order_id, "signature")
+    assert "Документы на подпись" in held["hold"]["text"]
+    assert shop.do(order_id, "give-up", {"expected_lost": 9}).status_code == 409
+    shop.api.ok(shop.do(order_id, "give-up", {"expected_lost": 10}))
+    assert shop.read(order_id)["status"] == "DECLINED"
+    barred = shop.do(order_id, "correct", {})
+    assert (barred.status_code, barred.json()["code"]) == (409, "order-state")
+    assert shop.count("suz.create_order") == 1
+    shop.assert_whole(order_id)
+
+
+def stays_pending(stack: Stack) -> None:
+    shop = stack.shop()
+    shop.fault("suz.create_order", "stay", state="PENDING", times=0)
+    order_id = shop.order((GTIN, 10))["id"]
+    told = shop.until(order_id, lambda order: order["escalated_at"] is not None, within_s=90)
+    assert told["status"] == "EMITTING"
+    asked = shop.count("suz.order_list")
+    shop.wait_nominal(120)
+    assert shop.count("suz.order_list") > asked
+    shop.proceed()
+    shop.until_status(order_id, "COMPLETED")
+    shop.assert_complete(order_id)
+    actions = [entry["action"] for entry in shop.timeline(order_id)]
+    assert actions.count("order.escalated") == 1
+
+
+def test_s23_a_rejected_line_does_not_stop_the_other_and_is_ordered_anew(stack: Stack) -> None:
+    shop = stack.shop()
+    shop.fault("suz.create_order", "reject", gtin=OTHER, text="Товар исключён")
+    order_id = shop.order((GTIN, 10), (OTHER, 7))["id"]
+    order = shop.until_status(order_id, "COMPLETED")
+    assert [line["buffer"] for line in order["lines"]] == ["COMPLETE", "REJECTED"]
+    assert "Товар исключён" in str(order["lines"][1]["rejection_reason"])
+    assert "reorder-rejected" in order["actions"]
+    anew = shop.api.ok(shop.do(order_id, "reorder-rejected"))
+    assert [(line["gtin"], line["quantity"]) for line in anew["lines"]] == [(OTHER, 7)]
+    shop.until_status(anew["id"], "COMPLETED")
+    shop.assert_whole(order_id)
+    assert len(shop.ledger()) == 17
+
+
+def test_s24_a_lost_block_of_many_codes_comes_by_retry(stack: Stack) -> None:
+    shop = stack.shop()
+    shop.fault("suz.fetch_codes", "drop", nth=2)
+    order_id = shop.order((GTIN, MANY))["id"]
+    shop.until_status(order_id, "COMPLETED", within_s=120)
+    order = shop.read(order_id)
+    assert order["stored"] == MANY
+    blocks = shop.player.control("GET", "/ledger")
+    assert [len(block["codes"]) for block in blocks] == [10_000, 10_000, 4_999, 1]
+    assert shop.count("suz.fetch_codes") == len(blocks)
+    assert shop.count("suz.codes_retry") == 1
+    body = {"kind": "txt", "gtin": GTIN, "next": MANY}
+    issue = shop.api.ok(shop.do(order_id, "issues", body))
+    file = shop.api.get(f"/issues/{issue['id']}/file").content
+    assert sorted(file.decode().split("\n")[:-1]) == sorted(shop.ledger())
+    shop.assert_whole(order_id)
+
+
+def test_s25_a_lost_tail_of_a_closed_order_costs_one_code(stack: Stack) -> None:
+    shop = stack.shop(switches={"drain_close_delay_s": 0})
+    shop.fault("suz.fetch_codes", "drop", nth=2)
+    order_id = shop.order((GTIN, 100))["id"]
+    order = shop.until_status(order_id, "COMPLETED", within_s=90)
+    (line,) = order["lines"]
+    assert (line["stored"], line["missing"], line["buffer"]) == (99, 1, "INCOMPLETE")
+    assert "reorder-rejected" in order["actions"]
+    shop.assert_whole(order_id)
+
+
+def test_s29_a_full_station_makes_orders_wait_for_their_turn(stack: Stack) -> None:
+    shop = stack.shop()
+    shop.player.control("PUT", "/switches", {"limits": {"queued_orders": PLACES}})
+    shop.fault("suz.create_order", "stay", state="PENDING", times=0)
+    stack.spare()
+    orders = [shop.order((GTIN, 2))["id"] for _ in range(PLACES)]
+    for order_id in orders:
+        shop.until_status(order_id, "EMITTING")
+    late = shop.order((GTIN, 2))["id"]
+    held = shop.until_hold(late, "suz_limit")
+    assert "предел" in held["hold"]["text"]
+    assert len(shop.player.control("GET", "/orders")) == PLACES
+    shop.player.control("DELETE", "/faults")
+    shop.proceed()
+    for order_id in [*orders, late]:
+        shop.until_status(order_id, "COMPLETED", within_s=90)
+    shop.player.assert_clean()
+    assert len(shop.ledger()) == 2 * (PLACES + 1)
