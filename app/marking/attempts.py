@@ -14,6 +14,7 @@ from app.marking.calls import ClaimRefused, StationFull
 from app.marking.database import Transaction
 from app.marking.desk import AGAIN, Desk, Next, Until, Work
 from app.marking.failures import BUSY_WAIT_MS, after_failure, pause, retry_ms
+from app.marking.late_answers import declared_absent, keep_late
 from app.marking.leases import lock_orders
 from app.marking.messages_ru import hold_text
 
@@ -22,7 +23,8 @@ T = TypeVar("T")
 
 class Attempt(msgspec.Struct, Generic[T], frozen=True):
     """`send` makes the call with its claim; `keep` stores what it brought, `refused` what the
-    upstream said against it; `guard` checks once more in the claim's transaction.
+    upstream said against it; `guard` checks once more in the claim's transaction; `remote_id`
+    reads the foreign number out of an answer.
     """
 
     operation: str
@@ -33,6 +35,7 @@ class Attempt(msgspec.Struct, Generic[T], frozen=True):
     subject_id: str | None = None
     purpose: str | None = None
     guard: Callable[[Transaction], Awaitable[None]] | None = None
+    remote_id: Callable[[T], str] | None = None
 
 
 async def access_to(desk: Desk, work: Work, upstream: Upstream) -> Access:
@@ -85,7 +88,11 @@ async def make(desk: Desk, work: Work, attempt: Attempt[T]) -> Next:
 
 async def _keep(tx: Transaction, work: Work, attempt: Attempt[T], *, answer: Answer[T]) -> None:
     await lock_orders(tx, [work.row.id])
+    absent = await declared_absent(tx, attempt.call_id)
     await attempt.keep(tx, answer)
+    if absent is not None:
+        named = attempt.remote_id
+        await keep_late(tx, absent, remote_id=None if named is None else named(answer.value))
 
 
 async def _record(

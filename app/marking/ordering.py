@@ -62,6 +62,7 @@ async def send_order(desk: Desk, work: Work, call: CallRow) -> Next:
         subject_id=row["id"],
         purpose="suz_order",
         guard=lambda tx: _require_room(tx, desk, work, call_id=call.id),
+        remote_id=lambda accepted: accepted.order_id,
     )
     return await make(desk, work, attempt)
 

@@ -56,6 +56,7 @@ async def send_document(desk: Desk, work: Work, call: CallRow) -> Next:
         refused=refused,
         subject_id=call.subject_id,
         purpose="document",
+        remote_id=str,
     )
     return await make(desk, work, attempt)
 
@@ -156,6 +157,7 @@ async def send_report(desk: Desk, work: Work, call: CallRow) -> Next:
         refused=refused,
         subject_id=call.subject_id,
         purpose="suz_report",
+        remote_id=lambda accepted: accepted.report_id,
     )
     return await make(desk, work, attempt)
 

@@ -227,6 +227,26 @@ async def test_events_come_once_and_in_order(rig: Rig) -> None:
     assert len({event.value["event_id"] for event in events}) == len(events)
 
 
+async def test_an_answer_after_absence_is_kept_and_shown(rig: Rig) -> None:
+    rig.player.fault("suz.create_order", "gate", when="after")
+    order = await rig.start(10)
+    await rig.until_gate(order)
+    await rig.database.execute(
+        """update marking.calls set state = 'ABSENT' where operation = 'create_order'"""
+    )
+    rig.release_gates()
+    await rig.runner.idle()
+
+    row = await rig.order(order)
+    assert row.hold == "attention"
+    call = await rig.database.one(
+        """select c.state, s.suz_order_id = c.remote_id as ours from marking.calls c
+           join marking.suz_orders s on s.id::text = c.subject_id"""
+    )
+    assert call == {"state": "FOUND", "ours": True}
+    assert rig.posted("suz.create_order") == 1
+
+
 async def work_together(rig: Rig, other: Desk, orders: list[str]) -> set[str]:
     """Both workers at all orders until they have ended; those that did not."""
     left = set(orders)
