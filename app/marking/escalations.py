@@ -19,6 +19,7 @@ STAGES = {
 }
 REMINDERS_S = (3_600, 86_400)
 WARNING_DAYS = (30, 14, 7, 1)
+DAY_S = 86_400
 
 
 async def escalate(desk: Desk) -> int:
@@ -103,11 +104,12 @@ async def warn_of_expiry(desk: Desk) -> int:
                      and b.status in ('WAITING', 'FETCHING') and b.expires_at is not null
                      and (b.warned_days is null or b.warned_days > %(days)s)
                      and b.expires_at <= marking.remote_now(o.participant_id)
-                         + %(days)s * interval '1 day'
+                         + %(before)s * interval '1 millisecond'
                      and b.expires_at > marking.remote_now(o.participant_id)
                returning o.id as order_id, o.participant_id, b.gtin,
                          to_char(b.expires_at, 'DD.MM') as day""",
             days=days,
+            before=desk.terms.scaled_ms(days * DAY_S),
         )
         for row in rows:
             async with desk.database.transaction() as tx:

@@ -3,15 +3,18 @@
 import asyncio
 import itertools
 
+from prometheus_client import REGISTRY
+
 from app.integrations.errors import Upstream
 from app.marking.due_polls import publish_due_polls
 from app.marking.escalations import escalate, remind_signers, warn_of_expiry
+from app.marking.gauges import measure
 from app.marking.ids import new_id
 from app.marking.limits import SharedLimiter
 from app.marking.polls import end_poll, ensure_poll, jittered_ms
 from app.marking.renewals import renew_tokens
 from app.marking.terms import Terms
-from tests.flows.marking.rig import Rig
+from tests.flows.marking.rig import SCALE, Rig
 
 SUZ, NK = Upstream.SUZ, Upstream.NK
 
@@ -128,7 +131,7 @@ async def test_codes_about_to_burn_are_told_four_times(rig: Rig) -> None:
         await rig.database.execute(
             """update marking.buffers
                set expires_at = clock_timestamp() + %(days)s * interval '1 day'""",
-            days=days,
+            days=days / SCALE,
         )
         told += await warn_of_expiry(rig.desk)
         assert await warn_of_expiry(rig.desk) == 0
@@ -178,3 +181,16 @@ async def test_a_waiting_signature_is_reminded_of_twice(rig: Rig) -> None:
         await remind_signers(rig.desk)
     told = "select count(*) from marking.notifications where kind = 'sign_request.waits'"
     assert await rig.count(told) == 4
+
+
+async def test_gauges_tell_what_the_database_holds(rig: Rig) -> None:
+    rig.works = False
+    await rig.start(5)
+    await measure(rig.desk)
+    assert (
+        REGISTRY.get_sample_value("marking_orders", {"status": "INIT", "profile": "document_first"})
+        == 1
+    )
+    left = REGISTRY.get_sample_value("marking_token_left_seconds", {"kind": "suz"})
+    assert left is not None
+    assert left > 0
