@@ -14,6 +14,7 @@ from agents.handling import Handler, TryAgain
 from agents.marking import DEAD_LETTERS, NOTIFICATIONS, MarkingAgents
 from app.batches import Batch
 from app.integrations.observing import PrometheusObserver
+from app.marking.changes import Changes
 from app.marking.desk import Desk
 from app.marking.flow import OrderFlow
 from app.marking.leading import Leadership
@@ -50,6 +51,7 @@ class MarkingService(Service):
         self._agents: MarkingAgents | None = None
         self._leading: asyncio.Task[None] | None = None
         self._leadership: Leadership | None = None
+        self._changes: Changes | None = None
 
     def handlers(self) -> list[tuple[str, int, Handler]]:
         partitions = self._common.ledger_partitions
@@ -72,13 +74,17 @@ class MarkingService(Service):
 
     def routes(self, application: aiohttp_web.Application) -> None:
         assert self._desk is not None, "started before the site"
+        assert self._changes is not None, "opened with the desk"
         desks = Desks(
             desk=self._desk,
             flow=OrderFlow(self._desk),
             press=Press(),
+            changes=self._changes,
             public_url=self._common.public_url,
             secure_cookie=self._common.public_url.startswith("https:"),
             lock_ms=self._terms.scaled_ms(self._settings.marking_idempotency_lock_s),
+            plugin=self._settings.plugin_script,
+            demo=self._settings.chz_environment == SANDBOX,
         )
         mount(application, desks)
 
@@ -110,6 +116,8 @@ class MarkingService(Service):
         self._leadership = Leadership(self._desk.database, self._desk.owner)
         self._leading = asyncio.create_task(self._leadership.keep(), name="marking leadership")
         leadership = self._leadership
+        self._changes = Changes(dsn, self._desk.database)
+        self._changes.open()
         agents.start(leads=lambda: leadership.leads)
         self._agents = agents
 
@@ -118,6 +126,8 @@ class MarkingService(Service):
         if self._leading is not None:
             self._leading.cancel()
             await asyncio.gather(self._leading, return_exceptions=True)
+        if self._changes is not None:
+            await self._changes.close()
         if agents is not None:
             await agents.stop()
         if self._leadership is not None:

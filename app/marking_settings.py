@@ -94,6 +94,9 @@ class MarkingSettings(BaseSettings):
     marking_sign_certificate: str | None = None
     marking_sign_key: str | None = None
     marking_sign_authority: str | None = None
+    marking_plugin_script: str | None = Field(
+        default=None, description="address of the plug-in's own script for the signing page"
+    )
     smtp_url: SecretStr | None = None
     smtp_from: str = "giftmark@localhost"
 
@@ -119,6 +122,13 @@ class MarkingSettings(BaseSettings):
         if not (nk and true_api and suz):
             raise ValueError("sandbox_url: needed with chz_environment=sandbox")
         return nk, true_api, suz
+
+    @property
+    def plugin_script(self) -> str | None:
+        """In the sandbox the emulator plays the plug-in."""
+        if self.marking_plugin_script or self.chz_environment != "sandbox":
+            return self.marking_plugin_script
+        return f"{self.sandbox_url}/_sandbox/plugin_stub.js" if self.sandbox_url else None
 
     @property
     def profile(self) -> Profile:

@@ -169,3 +169,7 @@ class Document(Answer):
 
 class File(Answer):
     """Bytes of the issue: CSV, TXT or PDF."""
+
+
+class Stream(Answer):
+    """Server-sent events."""

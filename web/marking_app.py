@@ -5,6 +5,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from web.marking_openapi import document
+from web.marking_pages import SigningPage
 from web.marking_problems import Refusal, of_error
 from web.marking_routes import PREFIX, ROUTES
 from web.marking_routing import Desks
@@ -21,6 +22,7 @@ def marking_app(desks: Desks) -> web.Application:
 
 def mount(outer: web.Application, desks: Desks) -> None:
     outer.add_subapp(PREFIX, marking_app(desks))
+    SigningPage(desks.plugin, demo=desks.demo).add_to(outer)
 
 
 def _openapi(public_url: str) -> Handler:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from web.marking_answers import File, ProblemDetails
+from web.marking_answers import File, ProblemDetails, Stream
 from web.marking_routing import Route
 
 REF = "#/components/schemas/{model}"
@@ -105,6 +105,8 @@ def _responses(route: Route) -> dict[str, Any]:
     if route.answer is File:
         bytes_ = {"schema": {"type": "string", "format": "binary"}}
         done = dict.fromkeys(_FILES, bytes_)
+    if route.answer is Stream:
+        done = {"text/event-stream": {"schema": {"type": "string"}}}
     return {
         str(route.status): {"description": "done", "content": done},
         **{

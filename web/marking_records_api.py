@@ -1,9 +1,13 @@
 """Records of orders by HTTP: timeline, codes, files, documents, goods, the feed of events."""
 
+from collections.abc import AsyncIterator
+from typing import Final
+
 import msgspec
 
 from app.domain.marking.code import normal_gtin
 from app.marking import goods, idempotency, issue_files, issuing, orphans, record_pages
+from app.marking.changes import Changes
 from app.marking.database import Transaction
 from app.marking.errors import ValidationError
 from app.marking.issuing import Issue, IssueRequest, Label
@@ -13,6 +17,8 @@ from app.marking.record_pages import CodesAsked
 from web import marking_models as m
 from web.marking_problems import Refusal
 from web.marking_routing import Asked, Reply
+
+EVENT_STREAM: Final = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
 
 
 async def read_timeline(asked: Asked) -> Reply:
@@ -205,3 +211,15 @@ async def read_notifications(asked: Asked) -> Reply:
     body: m.ReadUpTo = asked.body
     await record_pages.mark_read(asked.desk.database, asked.person.id, body.upto)
     return Reply({"ok": True})
+
+
+async def watch_orders(asked: Asked) -> Reply:
+    """Server-sent events: `order` with the id of each order that changes."""
+    participants = frozenset(await asked.visible())
+    return Reply(headers=EVENT_STREAM, stream=_sent(asked.desks.changes, participants))
+
+
+async def _sent(changes: Changes, participants: frozenset[str]) -> AsyncIterator[bytes]:
+    yield b"retry: 2000\n\n"
+    async for order_id in changes.watch(participants):
+        yield b": quiet\n\n" if order_id is None else f"event: order\ndata: {order_id}\n\n".encode()

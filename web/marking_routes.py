@@ -115,6 +115,7 @@ ROUTES = (
     _see("/products/{gtin}", records.read_product, a.Product, query=m.OfParticipant),
     Route(ASK, "/mark-check", records.mark_check, body=m.MarkCheck, answer=a.Checked),
     _see("/events", records.list_events, a.Page, query=m.EventsQuery),
+    _see("/stream", records.watch_orders, a.Stream),
     _see("/notifications", records.list_notifications, a.Page, query=m.NotificationsQuery),
     Route(ACT, "/notifications/read", records.read_notifications, body=m.ReadUpTo, answer=a.Done),
     _see("/sign-requests", people.list_sign_requests, a.SignRequests, query=m.OfParticipant),

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
 
+from app.marking.changes import Changes
 from app.marking.desk import Desk
 from app.marking.errors import AccessError
 from app.marking.flow import OrderFlow
@@ -23,14 +24,17 @@ NO_ROLE = "Нет прав на это действие для этой орга
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desks:
-    """What handlers need of the process."""
+    """What handlers need of the process; `plugin`: the script of the signing page."""
 
     desk: Desk
     flow: OrderFlow
     press: Press
+    changes: Changes
     public_url: str
     secure_cookie: bool
     lock_ms: int
+    plugin: str | None = None
+    demo: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

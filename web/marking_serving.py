@@ -2,6 +2,7 @@
 
 import time
 import traceback
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -32,6 +33,17 @@ _WRONG = {
     "missing": "Обязательное поле",
     "extra_forbidden": "Лишнее поле",
     "json_invalid": "Это не JSON",
+    "int_type": "Нужно целое число",
+    "int_parsing": "Нужно целое число",
+    "string_type": "Нужна строка",
+    "bool_type": "Нужно true или false",
+    "list_type": "Нужен список",
+    "enum": "Недопустимое значение",
+    "literal_error": "Недопустимое значение",
+    "string_pattern_mismatch": "Неверный вид",
+    "string_too_short": "Слишком коротко",
+    "string_too_long": "Слишком длинно",
+    "too_long": "Слишком много",
 }
 _log = structlog.get_logger("web.marking")
 _json = msgspec.json.Encoder().encode
@@ -81,7 +93,7 @@ class Endpoint:
         )
         await self._permit(asked)
         if key is None:
-            return await _rendered(request, route, await route.handler(asked))
+            return await self._rendered(request, await route.handler(asked))
         return await self._once(request, asked, key=key, content=content)
 
     async def _caller(self, request: web.Request) -> Person | None:
@@ -140,7 +152,21 @@ class Endpoint:
         if not reply.kept:
             status = self._route.status
             await idempotency.keep(database, found, status=status, body=reply.body)
-        return await _rendered(request, self._route, reply)
+        return await self._rendered(request, reply)
+
+    async def _rendered(self, request: web.Request, reply: Reply) -> web.StreamResponse:
+        headers = {"Cache-Control": "no-store", **reply.headers}
+        if reply.stream is not None:
+            return await _streamed(request, reply.stream, headers)
+        response = web.Response(
+            body=_json(reply.body),
+            status=self._route.status,
+            headers=headers,
+            content_type="application/json",
+        )
+        if reply.cookie is not None:
+            _set_cookie(response, reply.cookie, secure=self._desks.secure_cookie)
+        return response
 
 
 def _key_of(request: web.Request) -> str:
@@ -181,7 +207,7 @@ def _invalid(error: ValidationError) -> Refusal:
     found = [
         {
             "pointer": "".join(f"/{step}" for step in detail["loc"]),
-            "text": _WRONG.get(detail["type"], f"Неверное значение: {detail['msg']}"),
+            "text": _WRONG.get(detail["type"], "Неверное значение"),
         }
         for detail in details[:ERRORS_MAX]
     ]
@@ -193,21 +219,6 @@ def _replayed(status: int, body: Any) -> web.Response:
     return web.Response(
         body=_json(body), status=status, headers=headers, content_type="application/json"
     )
-
-
-async def _rendered(request: web.Request, route: Route, reply: Reply) -> web.StreamResponse:
-    headers = {"Cache-Control": "no-store", **reply.headers}
-    if reply.stream is not None:
-        return await _streamed(request, reply, headers)
-    response = web.Response(
-        body=_json(reply.body),
-        status=route.status,
-        headers=headers,
-        content_type="application/json",
-    )
-    if reply.cookie is not None:
-        _set_cookie(response, reply.cookie, secure=reply.headers.get("Secure") == "true")
-    return response
 
 
 def _set_cookie(response: web.Response, value: str, *, secure: bool) -> None:
@@ -226,12 +237,15 @@ def _set_cookie(response: web.Response, value: str, *, secure: bool) -> None:
 
 
 async def _streamed(
-    request: web.Request, reply: Reply, headers: dict[str, str]
+    request: web.Request, stream: AsyncIterator[bytes], headers: dict[str, str]
 ) -> web.StreamResponse:
+    """A caller that goes away in the middle ends the stream and nothing else."""
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
-    assert reply.stream is not None, "asked before"
-    async for chunk in reply.stream:
-        await response.write(chunk)
-    await response.write_eof()
+    try:
+        async for chunk in stream:
+            await response.write(chunk)
+        await response.write_eof()
+    except ConnectionResetError:
+        _log.info("the caller left a stream")
     return response
