@@ -68,9 +68,7 @@ def _apply(turn: Turn, position: int, sold: SaleLine) -> None:
         turn.edit(sold.order_line_id, **_described(position, sold))
         _withdraw(turn, sold.order_line_id)
     elif fault is not None:
-        _let_go(turn, sold.order_line_id, line)
-        fields = _described(position, sold) | _instrument(sold)
-        turn.move(sold.order_line_id, LineStatus.REFUSED, refusal=fault, **fields)
+        _refuse(turn, position, sold, line=line, fault=fault)
     elif (sold.certificate_id, sold.nominal, sold.currency) != (
         line.certificate_id,
         line.nominal,
@@ -118,6 +116,14 @@ def _keep_activated(
     turn.edit(line_id, position=position, refusal=LINE_ACTIVATED, dropped=False)
     if line.refusal != LINE_ACTIVATED:
         turn.events.append(LineChanged(turn.t, line_id, line.status.value, LINE_ACTIVATED))
+
+
+def _refuse(turn: Turn, position: int, sold: SaleLine, *, line: Line, fault: str) -> None:
+    """By the sale itself: what the earlier attempt still answers is no news of this line."""
+    _let_go(turn, sold.order_line_id, line)
+    fields = _described(position, sold) | _instrument(sold)
+    attempt = line.attempt + 1 if line.attempt else 0
+    turn.move(sold.order_line_id, LineStatus.REFUSED, refusal=fault, attempt=attempt, **fields)
 
 
 def _ask_for(turn: Turn, position: int, sold: SaleLine, *, line: Line) -> None:

@@ -136,9 +136,12 @@ class Turn:
         self.edit(line_id, asks=asks, ask_at=self._next_ask(asks))
 
     def _on_certificate(self, what: str, line_id: str, reason: str) -> None:
+        """The newest word on a reason takes the place of an older one that has no answer yet."""
         line = self.order.lines[line_id]
         assert line.certificate_id is not None
-        self._open(Ask(what, line_id, line.certificate_id, line.attempt, reason, 0, None))
+        ask = Ask(what, line_id, line.certificate_id, line.attempt, reason, 0, None)
+        self.set(asks=tuple(one for one in self.order.asks if not _of_one_reason(ask, one)))
+        self._open(ask)
 
     def _open(self, ask: Ask) -> None:
         self.send(ask.certificate_id, _asked(self.order_id, ask))
@@ -179,6 +182,14 @@ def _same(one: Ask, other: Ask) -> bool:
         other.order_line_id,
         other.certificate_id,
         other.attempt,
+    )
+
+
+def _of_one_reason(one: Ask, other: Ask) -> bool:
+    return (one.order_line_id, one.certificate_id, one.reason) == (
+        other.order_line_id,
+        other.certificate_id,
+        other.reason,
     )
 
 

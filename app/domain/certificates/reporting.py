@@ -68,13 +68,18 @@ def _report_present(step: Step, command: Question, *, sender: str) -> None:
     if isinstance(command, BlockCertificate | UnblockCertificate):
         is_blocked = any(block.reason == command.reason for block in state.blocks)
         what = "block" if is_blocked else "unblock"
-    elif not is_own(state.order, command):
+    elif not is_own(state.order, command) or _is_reserved(state):
         what = "release"
     elif state.lifecycle is Lifecycle.ALLOCATED:
         what = "allocate"
     else:
         what = "activate"
     _report(step, command, sender=sender, what=what, code=None)
+
+
+def _is_reserved(state: Certificate) -> bool:
+    """By a till alone: time may end it, so the order must not count on it."""
+    return state.order is not None and state.order.reserved_until is not None
 
 
 def _report(

@@ -64,6 +64,15 @@ def test_a_report_carries_attempt_blocks_and_term() -> None:
     assert report.valid_until == desk.certificate.valid_until
 
 
+def test_an_older_question_does_not_take_the_till_s_reservation_for_the_order_s_own() -> None:
+    desk = Desk(ISSUE)
+    ask(desk, RELEASE, "SO-1:5:0")
+    desk.reserve()
+    assert ask(desk, ALLOCATE, "SO-1:4:0") == ("release", None)
+    assert desk.certificate.order is not None
+    assert desk.certificate.order.reserved_until is not None
+
+
 def test_an_older_question_changes_nothing_and_hears_how_things_stand() -> None:
     desk = Desk(ISSUE)
     ask(desk, ALLOCATE, "SO-1:5:0")

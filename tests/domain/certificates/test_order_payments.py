@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from app.domain.certificates.commands import RefundNotice
+from app.domain.certificates.commands import LineReport, RefundNotice
 from app.domain.certificates.events import DeadLettered
 from app.domain.policy import Policy
 from tests.domain.certificates.order_town import (
@@ -107,6 +107,19 @@ def test_a_chargeback_blocks_until_it_is_reversed(town: Town) -> None:
     town.tell(reversed_again)
     assert town.certificate(A).status == "Active"
     assert town.order.asks == ()
+
+
+def test_a_block_that_was_lifted_is_not_asked_for_again(town: Town) -> None:
+    town.tell(BOTH, PAID)
+    town.lost = {"LineReport"}
+    town.tell(payment(version=2, of=entries(l1=3_000), status="ChargedBack"))
+    town.tell(payment(version=3, of=entries(l1=3_000), status="ChargebackReversed"))
+    assert [one.what for one in town.order.asks] == ["unblock"]
+    town.lost = set()
+    # What an old question, told once more, is answered: it ends the newer one of its kind.
+    town.tell(LineReport("1", 1, "unblock", A, None, reason="chargeback:P-1"))
+    town.wait(2 * HOUR)
+    assert town.certificate(A).status == "Active"
 
 
 def test_a_chargeback_without_lines_blocks_all(town: Town) -> None:
