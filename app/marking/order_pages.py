@@ -77,10 +77,9 @@ async def page(database: Database, filters: Filters) -> list[dict[str, Any]]:
 
 async def batch(database: Database, batch_id: str) -> list[dict[str, Any]]:
     """The orders of a split, by part."""
-    rows = await database.rows(
-        f"select {SHOWN} from marking.orders o where o.batch_id = %(id)s order by o.part",  # noqa: S608
-        id=batch_id,
-    )
+    statement = f"select {SHOWN} from marking.orders o where o.batch_id = %(id)s"  # noqa: S608
+    statement += " order by o.part"
+    rows = await database.rows(statement, id=batch_id)
     return await _with_lines(database, rows)
 
 

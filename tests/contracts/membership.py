@@ -143,12 +143,17 @@ async def write(kafka: str, topic: str, values: dict[int, Sequence[bytes]]) -> N
     try:
         for partition, lane in values.items():
             for start in range(0, len(lane), 1_000):
-                batch = producer.create_batch()
-                for value in lane[start : start + 1_000]:
-                    assert batch.append(key=b"k", value=value, timestamp=None)
+                batch = _packed(producer, lane[start : start + 1_000])
                 await (await producer.send_batch(batch, topic, partition=partition))
     finally:
         await producer.stop()
+
+
+def _packed(producer: AIOKafkaProducer, values: Sequence[bytes]) -> Any:
+    batch = producer.create_batch()
+    for value in values:
+        assert batch.append(key=b"k", value=value, timestamp=None)
+    return batch
 
 
 def drop(member: Member, number: int) -> list[Any]:

@@ -15,8 +15,9 @@ from app.marking.database import connect
 from app.migrations import migrate
 from app.topics_admin import ensure_topics
 from deploy.sandbox.driver import running
+from tests.flows.marking.processes import environment
 from tests.flows.marking.rig import SCALE, Rig, playing_worker
-from tests.flows.marking.stack import Stack, environment
+from tests.flows.marking.stack import Stack
 
 
 @pytest.fixture(scope="session")

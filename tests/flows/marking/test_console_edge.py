@@ -3,7 +3,8 @@
 import threading
 
 from deploy.sandbox.cards import gtin_of
-from tests.flows.marking.stack import PREFIX, Stack
+from tests.flows.marking.processes import PREFIX
+from tests.flows.marking.stack import Stack
 
 GTIN = gtin_of(1)
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from deploy.sandbox.cards import gtin_of
-from tests.flows.marking.stack import SCALE, Shop, Stack
+from tests.flows.marking.processes import SCALE
+from tests.flows.marking.stack import Shop, Stack
 
 GTIN = gtin_of(1)
 UNKNOWN, NO_MARK_FLAG, NOT_MARKED = gtin_of(777), gtin_of(9002), gtin_of(9003)

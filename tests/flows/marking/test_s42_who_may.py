@@ -6,7 +6,8 @@ import httpx
 
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.abreast import together
-from tests.flows.marking.stack import PREFIX, Shop, Stack
+from tests.flows.marking.processes import PREFIX
+from tests.flows.marking.stack import Shop, Stack
 
 GTIN, OTHER = gtin_of(1), gtin_of(2)
 PERSON, STRANGER = "500100732259", "771234567890"
