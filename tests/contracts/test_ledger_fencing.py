@@ -8,7 +8,7 @@ import pytest
 from app.contracts import wire
 from app.contracts.topics import JOURNAL
 from tables.errors import LedgerError, OutcomeUnknown, OwnerUnavailable
-from tables.journal import BrokerLink, Fenced, FencedWriter
+from tables.journal import Appended, AppendUnknown, BrokerLink, Fenced, FencedWriter
 from tests.contracts.engine import balances, fresh_partition, journal, key_on, until, worker
 
 
@@ -17,8 +17,7 @@ async def test_a_second_opener_fences_the_first(kafka: str, journal_topic: None)
     link = BrokerLink(kafka)
     await link.start()
     first, second = FencedWriter(link, f"f{partition}"), FencedWriter(link, f"f{partition}")
-    await first.open()
-    one = await first.append(JOURNAL, partition, [(b"k", b"1", ())])
+    one = await _first_append(first, partition)
     await second.open()
     two = await second.append(JOURNAL, partition, [(b"k", b"2", ())])
     with pytest.raises(Fenced):
@@ -26,6 +25,17 @@ async def test_a_second_opener_fences_the_first(kafka: str, journal_topic: None)
     await link.stop()
     assert (one.offset, two.offset) == (0, 1)
     assert [r.value for r in await journal(kafka, partition)] == [b"1", b"2"]
+
+
+async def _first_append(writer: FencedWriter, partition: int) -> Appended:
+    """A broker learns of a new topic's leaders a moment after it was made."""
+    async with asyncio.timeout(10):
+        while True:
+            await writer.open()
+            try:
+                return await writer.append(JOURNAL, partition, [(b"k", b"1", ())])
+            except AppendUnknown:
+                await asyncio.sleep(0.1)
 
 
 async def test_what_was_acknowledged_is_there_after_another_opened(
