@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiopg
 import psycopg2
@@ -50,16 +50,8 @@ class Changes:
         queue: asyncio.Queue[str | None] = asyncio.Queue(MOST_WAITING)
         self._watchers[queue] = participants
         try:
-            while True:
-                try:
-                    async with asyncio.timeout(QUIET_S):
-                        order_id = await queue.get()
-                except TimeoutError:
-                    yield None
-                    continue
-                if order_id is None:
-                    return
-                yield order_id
+            while (heard := await _next(queue)).goes_on:
+                yield heard.order_id
         finally:
             del self._watchers[queue]
 
@@ -89,6 +81,22 @@ class Changes:
         for queue, participants in list(self._watchers.items()):
             if row["participant_id"] in participants:
                 _give(queue, order_id)
+
+
+class Heard(NamedTuple):
+    """`order_id` None: a quiet while has passed."""
+
+    order_id: str | None
+    goes_on: bool = True
+
+
+async def _next(queue: asyncio.Queue[str | None]) -> Heard:
+    try:
+        async with asyncio.timeout(QUIET_S):
+            order_id = await queue.get()
+    except TimeoutError:
+        return Heard(None)
+    return Heard(order_id, goes_on=order_id is not None)
 
 
 def _give(queue: asyncio.Queue[str | None], order_id: str | None) -> None:
