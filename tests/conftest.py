@@ -6,9 +6,14 @@ from contextlib import closing
 
 import psycopg2
 import pytest
+from hypothesis import HealthCheck, settings
 
 from app.embedded_kafka import KafkaBroker
 from app.embedded_postgres import PostgresServer
+
+# A busy machine makes drawing slow; that says nothing of the code.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")
