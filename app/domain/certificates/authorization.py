@@ -134,11 +134,16 @@ def kept_holds(holds: tuple[Hold, ...], t: int, policy: Policy) -> tuple[Hold, .
     opened = sum(hold.state is HoldState.HELD for hold in holds)
     if opened >= policy.holds_open_max:
         return None
-    kept = tuple(hold for hold in holds if not _is_forgotten(hold, t, policy))
+    oldest = holds[0].created_at if holds else t  # they stand in the order they were made
+    kept = holds
+    if oldest + min(policy.hold_kept_days, policy.return_days) * DAY_MS < t:
+        kept = tuple(hold for hold in holds if not _is_forgotten(hold, t, policy))
     surplus = len(kept) + 1 - policy.holds_kept_max
     if surplus <= 0:
         return kept
     horizon = t - policy.reversal_horizon_h * HOUR_MS
+    if oldest >= horizon:
+        return None
     closed = sorted((touched_at(hold), hold.n) for hold in kept if hold.state is not HoldState.HELD)
     leaving = {n for at, n in closed[:surplus] if at < horizon}
     if len(leaving) < surplus:
