@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from app import logs
+from app import data_commands, logs
 from app.contracts.topics import manifest
 from app.marking_cli import marking, users
 from app.settings import settings
@@ -18,6 +18,9 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 cli.add_typer(marking, name="marking")
 cli.add_typer(users, name="users")
 console = Console()
+for command in (data_commands.load, data_commands.migrate, data_commands.report):
+    cli.command()(command)
+cli.add_typer(data_commands.mart, name="mart")
 
 
 @cli.command()
@@ -101,10 +104,15 @@ def demo(
 
 
 @cli.command()
-def verify() -> None:
+def verify(
+    *,
+    mart: Annotated[bool, typer.Option(help="Compare the journal with the mart.")] = False,
+) -> None:
     """Recompute every balance from the public topics; exit 1 on any difference."""
     from app.certificates.auditor import audit, audit_table  # noqa: PLC0415
 
+    if mart:
+        raise typer.Exit(1 if data_commands.reconcile_mart() else 0)
     result = asyncio.run(audit(settings().kafka_url))
     console.print(audit_table(result))
     console.print(f"audit: {result.difference_count} differences", highlight=False)

@@ -153,6 +153,16 @@ class PostgresServer:
             connection.close()
 
 
+def running_dsn(data: Path) -> str | None:
+    """The address of the server that runs over the folder, for other processes; else None."""
+    try:
+        port = (data / "cluster" / "postmaster.pid").read_text().splitlines()[3]
+        password = (data / "password").read_text()
+    except (OSError, IndexError):
+        return None
+    return f"postgresql://{ROLE}:{password}@127.0.0.1:{port}/{DATABASE}"
+
+
 def system_user() -> str:
     return UNPRIVILEGED if os.geteuid() == 0 else ""
 

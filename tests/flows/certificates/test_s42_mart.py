@@ -1,0 +1,169 @@
+"""Scenario 42: the mart is the ledger's true copy, also after it was made anew."""
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from app.certificates.database import Database
+from app.certificates.mart import SOURCES, Mart
+from app.certificates.mart_rebuild import rebuild
+from app.certificates.reconcile import Reconciled, reconcile
+from app.contracts.topics import TRANSACTION
+from deploy.prove.cluster import CHECKOUT
+from tests.flows.certificates.town import Town
+
+SUMS = """
+SELECT c.certificate_id, c.balance,
+    sum(o.d_available + o.d_held + o.d_refund_held)::bigint AS moved,
+    count(*) FILTER (WHERE o.transaction_type = 'Opening') AS openings
+FROM mart.certificate c JOIN mart.operation o USING (certificate_id)
+WHERE c.sequence > 0 GROUP BY 1, 2
+"""
+OWED = """
+SELECT coalesce(sum(balance), 0)::bigint AS owed FROM mart.liability
+WHERE day = (SELECT max(day) FROM mart.liability)
+"""
+
+
+@pytest.fixture
+async def database(town_database: str) -> Any:
+    opened = Database(town_database, tz="Europe/Moscow")
+    yield opened
+    await opened.close()
+
+
+async def some_business(town: Town) -> None:
+    """Certificates unsold, active, partly spent, on hold, in a refund."""
+    await town.issue(3)
+    await town.active()
+    for operation in ("capture", "none", "void"):
+        card = await town.active()
+        body = {"code": card.code, "amount": 100_000, "currency": "RUB"}
+        hold = (await town.post("/certificates/authorizations", body)).json()
+        if operation != "none":
+            path = f"/certificates/authorizations/{hold['authorizationId']}/{operation}"
+            assert (await town.post(path)).status_code == 200
+    card = await town.active()
+    refund = {"code": card.code, "channel": "POS", "method": "Cash"}
+    assert (await town.post("/certificates/refunds", refund)).status_code == 202
+
+
+async def agreed(town: Town, database: Database) -> Reconciled:
+    """The reconciliation, with nothing left behind."""
+    result = await reconcile(town.bootstrap, database, patience_s=20)
+    assert (result.differences, result.behind) == ([], 0)
+    return result
+
+
+async def audited(database: Database) -> set[str]:
+    return {row["row"] for row in await database.rows("SELECT a::text AS row FROM mart.audit a")}
+
+
+async def replayed(town: Town, mart: Mart) -> int:
+    """Feeds the mart everything the topics hold, from the beginning."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=town.bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    count = 0
+    for topic in SOURCES:
+        tps = [TopicPartition(topic, number) for number in range(town.cluster.partitions)]
+        consumer.assign(tps)
+        await consumer.seek_to_beginning(*tps)
+        for tp, end in (await consumer.end_offsets(tps)).items():
+            while await consumer.position(tp) < end:
+                for records in (await consumer.getmany(tp, timeout_ms=500)).values():
+                    await mart.take(topic, records)
+                    count += len(records)
+    await consumer.stop()
+    return count
+
+
+async def eaten(town: Town) -> None:
+    """What retention does to the transactions, at once."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=town.bootstrap)
+    await admin.start()
+    tps = [TopicPartition(TRANSACTION, number) for number in range(town.cluster.partitions)]
+    await admin.delete_records({tp: RecordsToDelete(-1) for tp in tps})
+    await admin.close()
+
+
+async def test_the_mart_agrees_however_often_it_is_told(town: Town, database: Database) -> None:
+    await some_business(town)
+    before = await agreed(town, database)
+    assert before.certificates > 0
+    dump = await database.rows("SELECT c::text AS row FROM mart.certificate c ORDER BY 1")
+    audit = await audited(database)
+    assert await replayed(town, Mart(database)) > 0
+    assert await database.rows("SELECT c::text AS row FROM mart.certificate c ORDER BY 1") == dump
+    assert audit <= await audited(database)
+    assert (await agreed(town, database)).totals == before.totals
+
+
+async def test_a_rebuilt_mart_opens_what_retention_has_eaten(
+    town: Town, database: Database
+) -> None:
+    await some_business(town)
+    before = await agreed(town, database)
+    audit = await audited(database)
+    await eaten(town)
+    younger = await town.active()
+    await agreed(town, database)
+
+    done = await rebuild(town.bootstrap, database, settle_s=2)
+    assert done.openings == before.certificates
+    rows = {row["certificate_id"]: row for row in await database.rows(SUMS)}
+    assert all(row["moved"] == row["balance"] for row in rows.values())
+    assert rows[younger.id]["openings"] == 0
+    assert {row["openings"] for key, row in rows.items() if key != younger.id} == {1}
+    assert audit <= await audited(database)
+
+    again = await agreed(town, database)
+    owed = await database.one(OWED)
+    assert owed == {"owed": sum(row["mart"] for row in again.totals)}
+
+
+async def test_a_wrong_mart_is_told_by_name_and_kept(town: Town, database: Database) -> None:
+    card = await town.active()
+    lost = await town.active()
+    await agreed(town, database)
+    async with database.transaction() as tx:
+        await tx.execute(
+            "UPDATE mart.certificate SET available = available + 1 WHERE certificate_id = %(id)s",
+            id=card.id,
+        )
+        await tx.execute("DELETE FROM mart.certificate WHERE certificate_id = %(id)s", id=lost.id)
+        await tx.execute(
+            "INSERT INTO mart.certificate (certificate_id, sequence, last_operation_at)"
+            " VALUES ('gc_nobody', 1, now() - interval '1 day')"
+        )
+    result = await reconcile(town.bootstrap, database, patience_s=1, late_s=0)
+    kinds = {row["certificate_id"]: row["kind"] for row in result.differences}
+    assert kinds == {card.id: "different", lost.id: "missing", "gc_nobody": "unknown"}
+    kept = await database.rows(
+        "SELECT certificate_id FROM mart.recon_difference WHERE run_id = %(id)s", id=result.run_id
+    )
+    assert {row["certificate_id"] for row in kept} == set(kinds)
+    await rebuild(town.bootstrap, database, settle_s=2)
+    await agreed(town, database)
+
+
+async def test_the_commands_say_the_same(town: Town, database: Database) -> None:
+    await town.active()
+    await agreed(town, database)
+    env = {**os.environ, **town.cluster.env}
+
+    def asked(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "app", *words]
+        return subprocess.run(
+            command, env=env, cwd=CHECKOUT, capture_output=True, text=True, check=False
+        )
+
+    verified = asked("verify", "--mart")
+    assert (verified.returncode, "reconciliation: 0 differences" in verified.stdout) == (0, True)
+    report = asked("report", "liability", "--csv")
+    assert report.stdout.startswith("day,currency,product_id,balance,certificates")
+    assert asked("report", "none").returncode == 2

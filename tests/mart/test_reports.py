@@ -1,0 +1,74 @@
+"""Reports: every view reads, and says what the operations say."""
+
+import io
+from datetime import date
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from app.certificates.database import Database
+from app.certificates.mart import Mart
+from app.certificates.reports import PLOTTED, REPORTS, plot, report_rows, report_table, write_csv
+from app.domain.certificates.commands import RequestRefund
+from tests.domain.certificates.order_town import payment, sale, sold
+from tests.mart.told import Law, a_life, call, taken
+
+
+@pytest.fixture
+async def told(database: Database) -> Law:
+    law = Law()
+    for n in (1, 2, 3):
+        a_life(law, f"gc_{n}")
+    ask = RequestRefund("POS", "Cash", None, None, None, None, call("request_refund"))
+    law.tell("gc_3", ask)
+    law.tell("SO-9", sale(1, sold("1", "gc_9")), payment(settled=False))
+    await taken(Mart(database), law.records)
+    return law
+
+
+@pytest.mark.parametrize("name", REPORTS)
+async def test_every_report_is_shown_as_table_and_csv(
+    database: Database, told: Law, name: str
+) -> None:
+    rows = await report_rows(database, name)
+    text, screen = io.StringIO(), io.StringIO()
+    write_csv(rows, text)
+    Console(file=screen, width=200).print(report_table(name, rows))
+    assert len(text.getvalue().splitlines()) == (len(rows) + 1 if rows else 0)
+    assert name in screen.getvalue()
+
+
+async def test_a_refund_ages_and_a_waiting_sale_is_named(database: Database, told: Law) -> None:
+    (refund,) = await report_rows(database, "refund-ageing")
+    assert (refund["status"], refund["refunds"], refund["amount"]) == ("Requested", 1, 2_000)
+    (waiting,) = await report_rows(database, "unsettled")
+    assert (waiting["what"], waiting["order_id"]) == ("allocated, not settled", "SO-9")
+    batches = await report_rows(database, "batches")
+    assert [(row["batch_id"], row["issued"], row["active"]) for row in batches] == [("B-1", 3, 2)]
+
+
+async def test_a_report_is_bounded_by_days(database: Database, told: Law) -> None:
+    rows = await report_rows(database, "redemption")
+    day = rows[0]["day"]
+    assert await report_rows(database, "redemption", since=day, until=day) == rows
+    assert await report_rows(database, "redemption", until=date(2000, 1, 1)) == []
+
+
+async def test_the_end_of_a_day_is_that_of_the_zone_of_business(
+    database: Database, postgres: str, told: Law
+) -> None:
+    far = Database(postgres, tz="Pacific/Kiritimati")
+    (here,) = await report_rows(database, "redemption")
+    (there,) = await report_rows(far, "redemption")
+    await far.close()
+    assert (there["day"] - here["day"]).days == 1
+
+
+@pytest.mark.parametrize("name", PLOTTED)
+async def test_what_is_drawn_is_a_picture(
+    database: Database, told: Law, tmp_path: Path, *, name: str
+) -> None:
+    path = tmp_path / "report.png"
+    plot(name, await report_rows(database, name), str(path))
+    assert path.read_bytes().startswith(b"\x89PNG")
