@@ -52,7 +52,8 @@ async def report_rows(
             f" AND ({report.day} <= %(until)s::date OR %(until)s::date IS NULL)"
         )
     # Every word of the statement comes from the table above.
-    statement = f"SELECT * FROM {report.view}{bounds} ORDER BY {report.order} LIMIT {ROWS_MOST}"  # noqa: S608
+    statement = f"SELECT * FROM {report.view}{bounds}"  # noqa: S608
+    statement += f" ORDER BY {report.order} LIMIT {ROWS_MOST}"
     async with database.transaction() as tx:
         await tx.execute("SET LOCAL statement_timeout = '120s'")
         return await tx.rows(statement, since=since, until=until)

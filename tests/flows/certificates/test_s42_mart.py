@@ -75,9 +75,9 @@ async def replayed(town: Town, mart: Mart) -> int:
         await consumer.seek_to_beginning(*tps)
         for tp, end in (await consumer.end_offsets(tps)).items():
             while await consumer.position(tp) < end:
-                for records in (await consumer.getmany(tp, timeout_ms=500)).values():
-                    await mart.take(topic, records)
-                    count += len(records)
+                records = (await consumer.getmany(tp, timeout_ms=500)).get(tp, [])
+                await mart.take(topic, records)
+                count += len(records)
     await consumer.stop()
     return count
 
