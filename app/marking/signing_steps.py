@@ -1,9 +1,12 @@
 """An automatic signer signs frozen bytes as a step of the order."""
 
+import contextlib
+
 from app.domain.marking.order import Hold
 from app.domain.marking.steps import Sign
 from app.marking import sign_requests
 from app.marking.desk import AGAIN, Desk, Next, Until, Work
+from app.marking.errors import OrderStateError
 from app.marking.failures import pause
 from app.marking.sign_requests import PURPOSES, Signed
 from app.marking.signer import SignatureAwaited, SignerBroken
@@ -28,6 +31,8 @@ async def sign(desk: Desk, work: Work, step: Sign) -> Next:
         return Until()
     except SignerBroken as broken:
         return await pause(desk, work, Hold.ATTENTION, code="signer-broken", detail=str(broken))
-    async with desk.database.transaction() as tx:
-        await sign_requests.store_signature(tx, request.id, Signed(cms))
+    # Cancelled, corrected or signed by a person meanwhile: looking again tells what is next.
+    with contextlib.suppress(OrderStateError):
+        async with desk.database.transaction() as tx:
+            await sign_requests.store_signature(tx, request.id, Signed(cms))
     return AGAIN

@@ -1,0 +1,142 @@
+"""Acceptance scenarios 44 and 50: everybody at once, and everything that may go wrong."""
+
+import os
+import random
+import threading
+import time
+from functools import partial
+from typing import Any
+
+from deploy.sandbox.cards import gtin_of
+from tests.flows.marking.abreast import together
+from tests.flows.marking.stack import Shop, Stack
+
+GTIN = gtin_of(1)
+# By command: MARKING_RACES=200 and MARKING_CHAOS_S=120.
+RACES = int(os.environ.get("MARKING_RACES", "60"))
+CHAOS_S = float(os.environ.get("MARKING_CHAOS_S", "30"))
+CHAOS_ORDERS = 30
+KILL_EVERY_S = 12
+MISHAPS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("suz.create_order", {"action": "drop"}),
+    ("suz.create_order", {"action": "drop", "when": "before"}),
+    ("suz.create_order", {"action": "status", "status": 502, "when": "after"}),
+    ("suz.fetch_codes", {"action": "drop"}),
+    ("suz.fetch_codes", {"action": "truncated_json"}),
+    ("suz.fetch_codes", {"action": "status", "status": 429, "retry_after_s": 1}),
+    ("suz.close_order", {"action": "drop"}),
+    ("suz.close_order", {"action": "status", "status": 503}),
+    ("suz.order_status", {"action": "status", "status": 500}),
+    ("suz.order_list", {"action": "truncated_json"}),
+    ("suz.order_list", {"action": "status", "status": 401}),
+    ("true_api.submit_document", {"action": "drop"}),
+    ("true_api.submit_document", {"action": "verdict", "state": "PROCESSING_ERROR"}),
+    ("true_api.document_list", {"action": "latency", "ms": 700}),
+    ("nk.mark_check", {"action": "status", "status": 503}),
+    ("*", {"action": "extra_field"}),
+)
+
+
+def test_s44_who_races_with_the_runner_loses_nothing(stack: Stack) -> None:
+    stack.spare()
+    by_itself, by_hand = stack.shop(), stack.shop(signer="browser")
+    by_hand.sign_in()
+    over = threading.Event()
+    hands = threading.Thread(target=sign_all, args=(by_hand, over))
+    hands.start()
+    try:
+        together(
+            *(
+                partial(raced, stack, shop, number)
+                for number, shop in enumerate([by_itself, by_hand] * 4)
+            )
+        )
+    finally:
+        over.set()
+        hands.join()
+    for shop in (by_itself, by_hand):
+        shop.player.assert_clean()
+        numbers = [o["production_order_id"] for o in shop.player.control("GET", "/orders")]
+        assert len(numbers) == len(set(numbers))
+
+
+def sign_all(shop: Shop, over: threading.Event) -> None:
+    """A person at the page «На подпись» who signs whatever is there, twice now and then."""
+    while not over.wait(0.1):
+        for request in shop.pending():
+            if request["purpose"].startswith("auth_"):
+                continue
+            answers = [shop.sign(request) for _ in range(2)]
+            assert {answer.status_code for answer in answers} <= {200, 404, 409, 422}
+
+
+def raced(stack: Stack, shop: Shop, number: int) -> None:
+    """One after another: an order, and requests that meet it at any moment."""
+    dice = random.Random(number)
+    through = stack.workers[number % 2]
+    mine = Shop(stack.caller(shop.key, through), shop.player, shop.id, shop.login, shop.key)
+    for _ in range(RACES // 8):
+        order = mine.order((GTIN, 3))["id"]
+        cancelled = False
+        for _ in range(dice.randrange(4)):
+            time.sleep(dice.random() * 0.4)
+            action = dice.choice(("cancel", "retry", "retry"))
+            answer = mine.do(order, action)
+            assert answer.status_code in {200, 409}, answer.text
+            cancelled = cancelled or (action == "cancel" and answer.status_code == 200)
+        ended = mine.until_status(order, "COMPLETED", "CANCELLED", within_s=90)
+        assert (ended["status"] == "CANCELLED") is cancelled
+        mine.statuses(order)
+        assert len(mine.codes(order)) == (0 if cancelled else 3)
+
+
+def test_s50_whatever_happens_orders_end_or_say_why(stack: Stack) -> None:
+    stack.spare()
+    shops = [stack.shop() for _ in range(3)]
+    orders = [
+        (shop, shop.order((GTIN, 40))["id"]) for shop in shops for _ in range(CHAOS_ORDERS // 3)
+    ]
+    mischief(stack, shops)
+    for shop in shops:
+        shop.player.control("DELETE", "/faults")
+    together(*(partial(ends_or_explains, shop, order) for shop, order in orders))
+    for shop in shops:
+        shop.player.assert_clean()
+        kis = [ki for of, order in orders if of is shop for ki in shop.codes(order)]
+        given = [code[:31] for code in shop.ledger()]
+        assert len(kis) == len(set(kis))
+        assert set(kis) <= set(given)
+
+
+def mischief(stack: Stack, shops: list[Shop]) -> None:
+    dice = random.Random(50)
+    end = time.monotonic() + CHAOS_S
+    kill_at = time.monotonic() + KILL_EVERY_S
+    while time.monotonic() < end:
+        for shop in shops:
+            operation, mishap = dice.choice(MISHAPS)
+            shop.fault(operation, nth=dice.randrange(1, 4), **mishap)
+        time.sleep(0.5)
+        if time.monotonic() >= kill_at:
+            victim = dice.choice(stack.workers[:2])
+            victim.kill()
+            victim.start()
+            kill_at = time.monotonic() + KILL_EVERY_S
+    for worker in stack.workers[:2]:
+        worker.wait_ready()
+
+
+def ends_or_explains(shop: Shop, order: str) -> None:
+    """A hold that asks for attention has words; «Повторить» once may bring it on."""
+    ended = {"COMPLETED", "DOC_REJECTED", "DECLINED"}
+
+    def rests(shown: dict[str, Any]) -> bool:
+        return shown["status"] in ended or (shown["hold"] or {}).get("kind") == "attention"
+
+    shown = shop.until(order, rests, within_s=120)
+    if shown["status"] not in ended:
+        shop.do(order, "retry")
+        time.sleep(0.5)
+        shown = shop.until(order, rests, within_s=60)
+    assert shown["status"] in ended or len(shown["hold"]["text"]) > 10
+    assert shop.statuses(order)

@@ -1,0 +1,211 @@
+"""Acceptance scenarios 45, 46 (mail) and 49 (command): keys that change, mail, the command line."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from email import message_from_bytes
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+
+import psycopg2
+
+from app.secrets_store import new_key
+from deploy.sandbox.cards import gtin_of
+from tests.flows.marking.processes import ROOT, Worker
+from tests.flows.marking.stack import Shop, Stack
+
+GTIN, OTHER = gtin_of(1), gtin_of(2)
+KEYS = "GIFTMARK_MARKING_SECRET_KEYS"
+
+
+def codes_of(shop: Shop, order: str, count: int) -> list[str]:
+    issue = shop.api.ok(shop.do(order, "issues", {"kind": "txt", "gtin": GTIN, "next": count}))
+    answer = shop.api.get(f"/issues/{issue['id']}/file")
+    assert answer.is_success, answer.text
+    return answer.content.decode().removesuffix("\n").split("\n")
+
+
+def test_s45_keys_change_under_load_and_everything_stays_readable(stack: Stack) -> None:
+    stack.rest_spare()
+    shop = stack.shop()
+    old, new = stack.env[KEYS], new_key()
+    before = shop.order((GTIN, 20))["id"]
+    shop.until_status(before, "COMPLETED")
+    known = codes_of(shop, before, 5)
+    running = [shop.order((GTIN, 5))["id"] for _ in range(3)]
+    restart_with(stack, f"{old},{new}")
+    running += [shop.order((GTIN, 5))["id"] for _ in range(3)]
+    restart_with(stack, f"{new},{old}")
+    for order in running:
+        shop.until_status(order, "COMPLETED")
+    until_sealed_anew(stack)
+    refuses_to_start(stack, old)
+    restart_with(stack, new)
+    stack.env[KEYS] = new
+    assert [*known, *codes_of(shop, before, 15)] == ledger_of(shop, before)
+    for order in running:
+        assert codes_of(shop, order, 5) == ledger_of(shop, order)
+    shop.player.assert_clean()
+
+
+def ledger_of(shop: Shop, order: str) -> list[str]:
+    number = shop.read(order)["station"]["suz_order_id"]
+    blocks = shop.player.control("GET", f"/ledger?order_id={number}")
+    return [code for block in blocks for code in block["codes"]]
+
+
+def restart_with(stack: Stack, keys: str) -> None:
+    for worker in stack.workers:
+        worker.env[KEYS] = keys
+    stack.main.stop()
+    stack.main.start()
+    stack.main.wait_ready()
+
+
+def until_sealed_anew(stack: Stack) -> None:
+    """The leader seals old rows with the first key soon after its start."""
+    sql = """select count(distinct substring(body_enc from 1 for 4)) from marking.code_blocks"""
+    deadline = time.monotonic() + 60
+    with closing(psycopg2.connect(stack.dsn)) as connection:
+        connection.autocommit = True
+        while time.monotonic() < deadline:
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                if cursor.fetchone() == (1,):
+                    return
+            time.sleep(0.2)
+    raise AssertionError("blocks are still sealed with two keys")
+
+
+def refuses_to_start(stack: Stack, keys: str) -> None:
+    stranger = Worker("stranger", {**stack.env, KEYS: keys}, stack.logs / "stranger.log")
+    stranger.start()
+    assert stranger.process is not None
+    assert stranger.process.wait(60) != 0
+    assert "marking_secret_keys" in stranger.log.read_text()
+
+
+def test_s45_a_sealed_row_opens_only_in_its_own_place(stack: Stack) -> None:
+    shop = stack.shop()
+    orders = [shop.order((GTIN, 1))["id"] for _ in range(2)]
+    for order in orders:
+        shop.until_status(order, "COMPLETED")
+    swap_blocks(stack, orders)
+    issue = shop.api.ok(shop.do(orders[0], "issues", {"kind": "txt", "gtin": GTIN, "next": 1}))
+    refused = shop.api.get(f"/issues/{issue['id']}/file")
+    assert refused.status_code >= 400
+    assert not any(code in refused.text for code in shop.ledger())
+    swap_blocks(stack, orders)
+    answer = shop.api.get(f"/issues/{issue['id']}/file")
+    assert answer.content.decode() == ledger_of(shop, orders[0])[0] + "\n"
+
+
+def swap_blocks(stack: Stack, orders: list[str]) -> None:
+    with closing(psycopg2.connect(stack.dsn)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """update marking.code_blocks b set body_enc = o.body_enc
+                   from marking.code_blocks o, marking.suz_orders sb, marking.suz_orders so
+                   where sb.id = b.suz_order_id and so.id = o.suz_order_id
+                         and sb.order_id::text = any(%s) and so.order_id::text = any(%s)
+                         and sb.order_id <> so.order_id""",
+                [orders, orders],
+            )
+            assert cursor.rowcount == 2
+
+
+def test_s46_with_a_mail_server_each_notice_is_one_mail(stack: Stack) -> None:
+    stack.rest_spare()
+    shop = stack.shop()
+    login = f"reader-{shop.player.inn}"
+    form = {"login": login, "password": "correct horse battery", "email": "reader@example.org"}
+    stack.admin.ok(stack.admin.post("/users", form))
+    reader = stack.admin.ok(stack.admin.post("/api-keys", {"login": login, "name": "k"}))["key"]
+    member = stack.admin.put(f"/participants/{shop.id}/members/{login}", {"role": "operator"})
+    stack.admin.ok(member)
+    quiet = shop.order((GTIN, 3))["id"]
+    shop.until_status(quiet, "COMPLETED")
+    notices = notices_of(stack, reader)
+    assert notices
+    assert all(notice["mailed_at"] is None for notice in notices)
+
+    with mailbox() as (url, received):
+        stack.main.stop()
+        stack.main.start(GIFTMARK_SMTP_URL=url)
+        stack.main.wait_ready()
+        loud = shop.order((GTIN, 3))["id"]
+        shop.until_status(loud, "COMPLETED")
+        shop.until(loud, lambda _order: mailed(stack, reader, loud))
+        told = [notice for notice in notices_of(stack, reader) if notice["mailed_at"]]
+        assert sorted(received) == sorted(str(notice["text"]) for notice in told)
+        stack.main.stop()
+    stack.main.start()
+    stack.main.wait_ready()
+    shop.assert_whole(loud)
+
+
+def notices_of(stack: Stack, key: str) -> list[dict[str, object]]:
+    caller = stack.caller(key)
+    return list(caller.ok(caller.get("/notifications", limit=200))["items"])
+
+
+def mailed(stack: Stack, key: str, order: str) -> bool:
+    mine = [n for n in notices_of(stack, key) if n["order_id"] == order]
+    return bool(mine) and all(n["mailed_at"] for n in mine)
+
+
+class Postman(StreamRequestHandler):
+    """Just enough of SMTP to take mail in."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        for line in self.rfile:
+            word = line.strip().upper()
+            if word == b"QUIT":
+                self.wfile.write(b"221 bye\r\n")
+                return
+            if word != b"DATA":
+                self.wfile.write(b"250 ok\r\n")
+                continue
+            self.wfile.write(b"354 go on\r\n")
+            letter = b"".join(iter(self.rfile.readline, b".\r\n"))
+            payload = message_from_bytes(letter).get_payload(decode=True)
+            assert isinstance(payload, bytes)
+            self.server.received.append(payload.decode().strip())  # type: ignore[attr-defined]
+            self.wfile.write(b"250 taken\r\n")
+
+
+@contextmanager
+def mailbox() -> Iterator[tuple[str, list[str]]]:
+    """The address of a mail server and the texts of what came."""
+    ThreadingTCPServer.daemon_threads = True
+    with ThreadingTCPServer(("127.0.0.1", 0), Postman) as server:
+        received: list[str] = []
+        server.received = received  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"smtp://127.0.0.1:{server.server_address[1]}", received
+        server.shutdown()
+
+
+def test_s49_the_command_orders_through_the_same_api(stack: Stack) -> None:
+    shop = stack.shop()
+    words = ["order", GTIN, "--wait", "--url", stack.main.url, "--key", shop.key]
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "marking", *words],
+        cwd=ROOT,
+        env={**os.environ, **stack.env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    order, status = done.stdout.splitlines()[0].split()
+    assert status == "INIT"
+    assert "COMPLETED" in done.stdout
+    assert shop.read(order)["quantity"] == 1
+    shop.assert_complete(order)
