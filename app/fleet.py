@@ -14,8 +14,8 @@ PYTHON = (sys.executable, "-m")
 
 
 def fleet(*, workers: int, data: Path) -> list[ProcessSpec]:
-    """The emulator of foreign systems, N ledger workers on one public port, one services worker."""
-    emulator = sandbox(data / "sandbox")
+    """The emulators of foreign systems, N ledger workers on one public port, a services worker."""
+    emulator, gateway = sandbox(data / "sandbox"), sms_gateway()
     public, services = usable_port(8080), usable_port(8081)
     shared = {
         "GIFTMARK_DATA_DIR": str(data / "workers"),
@@ -23,13 +23,15 @@ def fleet(*, workers: int, data: Path) -> list[ProcessSpec]:
         "GIFTMARK_PUBLIC_URL": f"http://127.0.0.1:{public}",
         "GIFTMARK_SERVICES_PORT": str(services),
         "GIFTMARK_SANDBOX_URL": emulator.address,
+        "GIFTMARK_SMS_URL": os.environ.get("GIFTMARK_SMS_URL", gateway.address),
         "GIFTMARK_CLIENTS_FILE": str(embedded_clients(data)),
     }
     ledger = [
         worker(f"ledger-{number}", role="ledger", env=shared, port=public)
         for number in range(1, workers + 1)
     ]
-    return [emulator, *ledger, worker("services", role="services", env=shared, port=services)]
+    service = worker("services", role="services", env=shared, port=services)
+    return [emulator, gateway, *ledger, service]
 
 
 def worker(name: str, *, role: str, env: Mapping[str, str], port: int) -> ProcessSpec:
@@ -57,6 +59,19 @@ def sandbox(data: Path) -> ProcessSpec:
         cwd=CHECKOUT,
         address=address,
         health=f"{address}/_sandbox/health",
+    )
+
+
+def sms_gateway() -> ProcessSpec:
+    """Its first page shows what was sent to people."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    return ProcessSpec(
+        name="sms",
+        command=(*PYTHON, "deploy.sandbox_sms", "--port", str(port)),
+        cwd=CHECKOUT,
+        address=address,
+        health=f"{address}/_sms/health",
     )
 
 

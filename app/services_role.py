@@ -14,11 +14,14 @@ from prometheus_client import REGISTRY
 
 from agents.handling import Handler, agent_for
 from agents.mart import mart_handlers
+from agents.notifications import notification_handler
 from app.certificates.database import Database
+from app.contracts.topics import NOTIFICATIONS
 from app.domain.policy import Policy
 from app.marking_role import MarkingService
 from app.marking_settings import marking_settings
 from app.metrics import FLOW
+from app.notifications_role import NotificationService
 from app.settings import Settings
 from app.transport import BatchConsumer
 from app.worker import fatal, faust_app
@@ -66,6 +69,17 @@ def mart_part(shared: Shared) -> Part:
     )
 
 
+def notifications_part(shared: Shared) -> Part:
+    service = NotificationService(
+        shared.settings, shared.policy, database=shared.database, outlet=shared.outlet
+    )
+    handler = notification_handler(service.store, shared.outlet)
+    return Part(
+        handlers=[(NOTIFICATIONS, shared.settings.ledger_partitions, handler)],
+        services=[service],
+    )
+
+
 def marking_part(shared: Shared) -> Part:
     service = MarkingService(shared.settings, marking_settings())
     return Part(
@@ -77,7 +91,11 @@ def marking_part(shared: Shared) -> Part:
 
 
 # The wiring of the role: every part that it runs.
-PARTS: tuple[Callable[[Shared], Part], ...] = (mart_part, marking_part)
+PARTS: tuple[Callable[[Shared], Part], ...] = (
+    mart_part,
+    notifications_part,
+    marking_part,
+)
 
 
 class ServicesRole(Service):

@@ -5,7 +5,7 @@ import functools
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretBytes
+from pydantic import AliasChoices, BeforeValidator, Field, SecretBytes, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -65,6 +65,16 @@ class Settings(BaseSettings):
     forward_key: Key
     inbound_amount_unit: str = Field(default="minor", pattern="^(minor|decimal)$")
     payment_status_map: dict[str, str] = {}
+
+    # The gateway that carries SMS and e-mail; without one messages wait.
+    sms_url: str | None = None
+    sms_token: SecretStr | None = None
+    sms_answer_s: float = Field(default=10.0, gt=0, le=60)
+    notify_retry_first_s: float = Field(default=5.0, gt=0)
+    notify_retry_most_s: float = Field(default=600.0, gt=0)
+    notify_resend_s: float = Field(default=600.0, gt=0)
+    notify_give_up_s: float = Field(default=86_400.0, gt=0)
+
     # Fields of `Policy` that differ from their defaults, as JSON.
     policy: dict[str, Any] = {}
 

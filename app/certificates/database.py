@@ -11,6 +11,8 @@ import psycopg2
 from psycopg2.errors import LockNotAvailable
 from psycopg2.extras import RealDictCursor
 
+from app.integrations.postgres import WatchableConnection
+
 Row = dict[str, Any]
 POOL_MOST = 8
 ANSWER_S = 20.0
@@ -119,6 +121,7 @@ class Database:
                     enable_json=False,
                     enable_uuid=False,
                     enable_hstore=False,
+                    connection_factory=WatchableConnection,
                     connect_timeout=CONNECT_S,
                     options=self._session,
                 )

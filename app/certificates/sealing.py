@@ -53,23 +53,6 @@ class Sealer:
             raise CannotOpen(f"the box does not fit key {sealed.kid} and its place") from None
 
 
-class Contact(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a contact box holds; without a code the text says the last four symbols only."""
-
-    code: str | None = None
-    phone: str | None = None
-    email: str | None = None
-    lang: str | None = None
-
-    def __repr__(self) -> str:
-        return "Contact(…)"
-
-
-def open_contact(sealer: Sealer, sealed: Sealed, place: str) -> Contact:
-    """For `app.certificates.notify` only, in memory, while it sends."""
-    return msgspec.json.decode(sealer.open(sealed, place), type=Contact)
-
-
 def contact_place(order_id: str, order_line_id: str) -> str:
     return order_id + order_line_id
 

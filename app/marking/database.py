@@ -12,6 +12,8 @@ import msgspec
 import psycopg2
 from psycopg2.extras import Json, RealDictCursor
 
+from app.integrations.postgres import WatchableConnection
+
 T = TypeVar("T")
 Row = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -108,6 +110,7 @@ async def connect(dsn: str, *, most: int = 16) -> Database:
         timeout=20.0,
         enable_uuid=False,
         enable_hstore=False,
+        connection_factory=WatchableConnection,
         options=SESSION,
     )
     return Database(pool)

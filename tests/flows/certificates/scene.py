@@ -11,7 +11,8 @@ import aiohttp
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from app.certificates.sealing import Sealer, contact_place, open_contact
+from app.certificates.notify.contacts import open_contact
+from app.certificates.sealing import Sealer, contact_place
 from app.contracts.topics import BATCHES, PAYMENTS, SALES
 from app.contracts.wire import NotificationRecord
 from app.demo.traffic import new_code

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.certificates.inbound import MESSAGE_MAX, Fault, NotOurs, Translated
-from app.certificates.sealing import contact_place, open_contact
+from app.certificates.notify.contacts import open_contact
+from app.certificates.sealing import contact_place
 from app.domain.certificates.commands import ApplySalesOrder, SaleLine
 from tests.flows.certificates.foreign import (
     ABSENT,

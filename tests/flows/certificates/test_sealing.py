@@ -3,15 +3,14 @@
 import msgspec
 import pytest
 
+from app.certificates.notify.contacts import Contact, open_contact
 from app.certificates.sealing import (
     CannotOpen,
-    Contact,
     ContentMacs,
     DeadLetterSealer,
     Sealer,
     canonical,
     contact_place,
-    open_contact,
 )
 from app.domain.certificates.commands import Sealed
 

@@ -1,0 +1,62 @@
+"""A driver's connection that event loops can watch even while its server dies."""
+
+import asyncio
+import os
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import connection
+
+
+class WatchableConnection(connection):
+    """For pools of aiopg: `connection_factory=WatchableConnection`.
+
+    libpq closes its socket when the server dies, behind the back of the loop that watches it.
+    The number is given to the next file, and uvloop then refuses to watch that for ever, or
+    aborts the process. So the loop watches a duplicate that lives as long as it is watched.
+    """
+
+    _watched = -1
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._loop = asyncio.get_running_loop()
+        self._watched = os.dup(super().fileno())
+
+    def fileno(self) -> int:
+        return self._watched
+
+    def poll(self) -> int:
+        """A dead connection is always readable: watching on would keep the loop busy."""
+        try:
+            return super().poll()
+        except psycopg2.Error:
+            if self.closed:
+                _unwatch(self._loop, self._watched)
+            raise
+
+    def close(self) -> None:
+        super().close()
+        watched, self._watched = self._watched, -1
+        if watched >= 0:
+            _forget(self._loop, watched)
+
+    def __del__(self) -> None:
+        """Perhaps in another thread: the collector runs where it likes."""
+        if self._watched < 0:
+            return
+        try:
+            self._loop.call_soon_threadsafe(_forget, self._loop, self._watched)
+        except RuntimeError:  # the loop is closed and watches nothing
+            os.close(self._watched)
+
+
+def _unwatch(loop: asyncio.AbstractEventLoop, number: int) -> None:
+    if number >= 0 and not loop.is_closed():
+        loop.remove_reader(number)
+        loop.remove_writer(number)
+
+
+def _forget(loop: asyncio.AbstractEventLoop, number: int) -> None:
+    _unwatch(loop, number)
+    os.close(number)
