@@ -39,9 +39,20 @@ def _allocated(turn: Turn, report: LineReport) -> None:
         if report.code is None and not _is_wanted(turn, report):
             turn.give_back(report.order_line_id, report.certificate_id, report.attempt)
     elif report.code is None:
-        turn.move(report.order_line_id, LineStatus.ALLOCATED, last4=line.last4 or report.last4)
+        if not _is_given_back(turn, report):
+            last4 = line.last4 or report.last4
+            turn.move(report.order_line_id, LineStatus.ALLOCATED, last4=last4)
     else:
         _refuse(turn, report, line=line, code=report.code)
+
+
+def _is_given_back(turn: Turn, report: LineReport) -> bool:
+    """A release of this very attempt is under way: the answer is older than it."""
+    given_back = ("release", report.order_line_id, report.certificate_id, report.attempt)
+    return any(
+        (ask.what, ask.order_line_id, ask.certificate_id, ask.attempt) == given_back
+        for ask in turn.order.asks
+    )
 
 
 def _is_wanted(turn: Turn, report: LineReport) -> bool:

@@ -3,12 +3,10 @@
 import pytest
 
 from app.domain.certificates.commands import ApplySalesOrder, SaleLine
-from app.domain.certificates.entities import ORDER
 from app.domain.certificates.events import DeadLettered
 from tests.domain.certificates.order_town import (
     DAY,
     HOUR,
-    ORDER_ID,
     START,
     Town,
     entries,
@@ -233,17 +231,6 @@ def test_a_line_of_another_currency_is_refused(town: Town) -> None:
     town.tell(sale(1, sold("1", A), sold("2", B, currency="USD")))
     assert town.shown("2") == "Refused CurrencyMismatch"
     assert town.certificate(B).status == "Issued"
-
-
-def test_an_answer_that_was_under_way_does_not_revive_a_line_that_the_sale_refused(
-    town: Town,
-) -> None:
-    town.decide(ORDER, ORDER_ID, sale(1, sold("1", A), sold("2", B)))
-    town.tell(sale(2, sold("1", A), sold("2", B, currency="USD")))
-    assert town.shown("2") == "Refused CurrencyMismatch"
-    assert town.certificate(B).status == "Issued"
-    town.tell(sale(3, sold("1", A), sold("2", B)), PAID)
-    assert town.shown("2") == "Activated"
 
 
 def test_a_code_sold_in_another_order_is_refused(town: Town) -> None:

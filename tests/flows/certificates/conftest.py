@@ -16,12 +16,20 @@ from tests.flows.certificates.stages import (
     brisk,
     brisk_cluster,
     payments_desk,
+    pytest_collection_modifyitems,
     scene,
     scene_cluster,
 )
 from tests.flows.certificates.town import Town
 
-__all__ = ["brisk", "brisk_cluster", "payments_desk", "scene", "scene_cluster"]
+__all__ = [
+    "brisk",
+    "brisk_cluster",
+    "payments_desk",
+    "pytest_collection_modifyitems",
+    "scene",
+    "scene_cluster",
+]
 
 # Limits that let the scenarios wait for seconds where people wait for minutes.
 POLICY = {"hold_min_s": 1, "saga_retry_s": [1, 2] + [5] * 60}

@@ -1,0 +1,148 @@
+"""Scenario 40: a clock that is ahead expires nothing; a broker that is held up answers nobody."""
+
+import asyncio
+import os
+import signal
+import time
+import uuid
+from collections import Counter
+
+import aiohttp
+import pytest
+
+from deploy.prove.cluster import Worker
+from tables.partitioning import partition_of
+from tests.flows.certificates.front import HOLDS, Answer
+from tests.flows.certificates.letters import NOMINAL, Gift
+from tests.flows.certificates.scene import Scene
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+AHEAD_MS = 600_000
+HOLD_S = 30
+CROWD = 1_100
+WAITING_MAX = 1_000
+AT_ONCE_S = 2.5  # the deadline is at 3
+FORWARDS = "giftmark_http_forwards_total"
+
+
+async def owned(scene: Scene, worker: Worker) -> float:
+    """How many partitions it serves; none while it does not answer."""
+    try:
+        async with scene.session.get(worker.metrics) as response:
+            figures = scene.cluster.figures(await response.text())
+    except aiohttp.ClientError:
+        assert worker.running
+        return 0
+    return figures["giftmark_ledger_open_partitions"]
+
+
+async def restarted(scene: Scene, worker: Worker, **more: str) -> None:
+    """Until it owns partitions; its readiness is another matter."""
+    await asyncio.to_thread(worker.end, signal.SIGTERM)
+    worker.start(**more)
+    async with asyncio.timeout(40):
+        while not await owned(scene, worker):
+            await asyncio.sleep(0.1)
+
+
+async def complaint(scene: Scene, worker: Worker) -> str:
+    async with scene.session.get(worker.health) as response:
+        assert response.status == 503
+        return await response.text()
+
+
+async def told_of_its_clock(scene: Scene, worker: Worker) -> None:
+    """Its readiness is red and says why, once all its partitions are open."""
+    async with asyncio.timeout(20):
+        while "clock" not in await complaint(scene, worker):
+            await asyncio.sleep(0.1)
+
+
+async def on_every_partition(scene: Scene) -> list[Gift]:
+    found: dict[int, Gift] = {}
+    while len(found) < scene.cluster.partitions:
+        gift = await scene.active()
+        found.setdefault(partition_of(gift.id, scene.cluster.partitions), gift)
+    return list(found.values())
+
+
+async def test_a_worker_whose_clock_is_ahead_is_not_ready_and_expires_nothing(
+    scene: Scene,
+) -> None:
+    watch, worker = scene.watch, scene.cluster.workers[1]
+    gifts = await on_every_partition(scene)
+    long = [await scene.active() for _ in range(4)]
+    for gift in long:
+        await scene.till.hold(gift, 100, holdSeconds=300)
+    for gift in gifts:
+        await scene.till.hold(gift, 100, holdSeconds=HOLD_S)
+
+    def expired() -> list[Gift]:
+        return [one for one in gifts if watch.kinds(one.id)[-1] == "HoldExpired"]
+
+    began = time.monotonic()
+    try:
+        await restarted(scene, worker, GIFTMARK_CLOCK_OFFSET_MS=str(AHEAD_MS))
+        await told_of_its_clock(scene, worker)
+        assert time.monotonic() - began < HOLD_S - 1, "the holds must outlast the restart"
+        assert not expired()
+        await watch.until(expired, "due work of the healthy worker", seconds=HOLD_S + 15)
+        await asyncio.sleep(1.5)  # the other one has had its chance as well
+        assert 0 < len(expired()) < len(gifts)
+        for gift in long:
+            assert (await scene.till.lookup(gift)).of("held") == 100
+    finally:
+        await restarted(scene, worker)
+        await scene.cluster.ready()
+    await watch.until(lambda: len(expired()) == len(gifts), "due work resumes")
+    for gift in gifts:
+        assert watch.kinds(gift.id).count("HoldExpired") == 1
+        assert watch.state(gift.id)["available"] == NOMINAL
+    assert not any("HoldExpired" in watch.kinds(gift.id) for gift in long)
+
+
+async def owner_of(scene: Scene, gift: Gift) -> Worker:
+    """The one that need not forward."""
+    for worker in scene.cluster.workers:
+        before = await forwarded(scene, worker)
+        await scene.till.lookup(gift, worker=worker)
+        if await forwarded(scene, worker) == before:
+            return worker
+    raise AssertionError("every worker forwards")
+
+
+async def forwarded(scene: Scene, worker: Worker) -> float:
+    async with scene.session.get(worker.metrics) as response:
+        figures = scene.cluster.figures(await response.text())
+    return sum(v for k, v in figures.items() if k.startswith(FORWARDS))
+
+
+async def test_a_held_up_broker_turns_the_crowd_away_and_leaves_no_effect(scene: Scene) -> None:
+    watch, gift, pid = scene.watch, await scene.active(), scene.cluster.broker.pid
+    assert pid is not None
+    owner = await owner_of(scene, gift)
+    await asyncio.gather(*(scene.till.lookup(gift, worker=owner) for _ in range(CROWD)))
+    references = [str(uuid.uuid4()) for _ in range(CROWD)]
+
+    async def ask(reference: str) -> tuple[Answer, float]:
+        began = time.monotonic()
+        body = {"code": gift.code, "amount": 1, "currency": "RUB", "reference": reference}
+        answer = await scene.till.post(HOLDS, body, key=reference, worker=owner, once=True)
+        return answer, time.monotonic() - began
+
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        answers = dict(zip(references, await asyncio.gather(*map(ask, references)), strict=True))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    heard = Counter((one.status, one.body.get("code")) for one, _ in answers.values())
+    assert heard.keys() <= {(503, "OwnerUnavailable"), (503, "OutcomeUnknown")}
+    assert all(one.headers["Retry-After"] for one, _ in answers.values())
+    away = [seconds for one, seconds in answers.values() if one.code == "OwnerUnavailable"]
+    assert sum(seconds < AT_ONCE_S for seconds in away) >= CROWD - WAITING_MAX
+    await scene.cluster.ready()
+    done = NOMINAL - (await scene.till.lookup(gift)).of("available")
+    await watch.until(lambda: watch.kinds(gift.id).count("Authorized") == done, "published")
+    told = {one["reference"] for one in watch.transactions[gift.id] if one.get("reference")}
+    unknown = {name for name, (one, _) in answers.items() if one.code == "OutcomeUnknown"}
+    assert told <= unknown, "what was not decided by its deadline has no effect"
