@@ -5,6 +5,8 @@ from web import batches_api as batches
 from web import batches_models as b
 from web import certificates_api as certificates
 from web import certificates_models as c
+from web import mart_api as mart
+from web import mart_models as m
 from web import orders_api as orders
 from web import refunds_api as refunds
 from web import refunds_models as r
@@ -63,8 +65,11 @@ ROUTES: tuple[Route[Handler], ...] = (
 FORMATS = (CSV, *JSON_LINES)
 IN_QUERY = ("batchId", "chunk", "firstRow", "rowsTotal", "dryRun")
 PAGE = ("outcome", "after", "limit")
+FIND = ("orderId", "last4", "batchId", "after", "limit")
+REPORT = "/certificates/reports/{name}"
+DAYS = ("from", "to", "format")
 
-# These ask the registry of batches, which is PostgreSQL, and not the ledger.
+# These ask the registry of batches and the mart, which is PostgreSQL, and not the ledger.
 BATCH_ROUTES: tuple[Route[batches.BatchHandler], ...] = (
     Route(
         *(ACT, UPLOAD, LOADER, batches.upload_batch, b.BatchUpload, 202, b.ChunkTaken, 200),
@@ -76,5 +81,14 @@ BATCH_ROUTES: tuple[Route[batches.BatchHandler], ...] = (
         *(GET, f"{BATCH}/rows", BATCHERS, batches.read_batch_rows, None, 200, b.BatchRows),
         query=PAGE,
     ),
+    Route(
+        *(GET, f"{ONE}/operations", OPERATOR, mart.read_operations, None, 200, m.Operations),
+        query=("after", "limit"),
+    ),
+    Route(
+        *(GET, "/certificates", OPERATOR, mart.find_certificates, None, 200, m.Certificates),
+        query=FIND,
+    ),
+    Route(*(GET, REPORT, OPERATOR, mart.read_report, None, 200, m.Report), query=DAYS),
     Route(ACT, CANCEL, LOADER, batches.cancel_chunk, b.CancelChunk, 200, b.ChunkCancelled),
 )

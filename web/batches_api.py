@@ -8,6 +8,8 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from aiohttp import web
+
 from app.certificates.chunk_cancel import Cancel
 from app.certificates.chunk_store import ChunkId
 from app.certificates.chunks import OUTCOMES, Answer, Asker, Refused
@@ -53,7 +55,7 @@ class BatchAsked:
 
 
 # A function that has read and checked its request gives the work that is left.
-Work = Callable[[], Awaitable[Reply]]
+Work = Callable[[], Awaitable[Reply | web.Response]]
 BatchHandler = Callable[[BatchAsked], Awaitable[Work]]
 
 
@@ -78,7 +80,7 @@ async def upload_batch(asked: BatchAsked) -> Work:
 async def cancel_chunk(asked: BatchAsked) -> Work:
     body = parsed(CancelChunk, asked.content)
     assert isinstance(body, CancelChunk)
-    chunk = ChunkId(asked.path["batchId"], _whole(asked.path, "chunk"), body.attempt)
+    chunk = ChunkId(asked.path["batchId"], whole(asked.path, "chunk"), body.attempt)
     said = f"{chunk.batch_id}\0{chunk.chunk}\0{body.model_dump_json()}"
     asker = asked.asker("cancel_chunk", said.encode())
 
@@ -101,8 +103,8 @@ async def read_batch_rows(asked: BatchAsked) -> Work:
     outcome = asked.query.get("outcome")
     if outcome not in (None, *OUTCOMES):
         raise invalid("/query/outcome", f"one of {', '.join(OUTCOMES)}")
-    after = _whole(asked.query, "after") if "after" in asked.query else -1
-    limit = _whole(asked.query, "limit") if "limit" in asked.query else LIMIT
+    after = whole(asked.query, "after") if "after" in asked.query else -1
+    limit = whole(asked.query, "limit") if "limit" in asked.query else LIMIT
     if not 0 < limit <= LIMIT_MOST:
         raise invalid("/query/limit", f"1 … {LIMIT_MOST}")
 
@@ -119,7 +121,7 @@ def _found(fields: dict[str, object] | None) -> Answer | Refused:
     return Refused("BatchUnknown") if fields is None else Answer(200, fields)
 
 
-def _whole(given: Mapping[str, str], name: str) -> int:
+def whole(given: Mapping[str, str], name: str) -> int:
     text = given[name]
     if not (text.isascii() and text.isdecimal() and len(text) <= 9):
         raise invalid(f"/{name}", "a whole number is expected")

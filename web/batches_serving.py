@@ -39,7 +39,8 @@ class BatchEndpoint(Guarded):
         asked = self._asked(request, client, content, instance=instance)
         work = await self._handler(asked)
         self._shared.velocity.take(client)
-        return self._shared.renderer.reply(await _done(work))
+        done = await _done(work)
+        return done if isinstance(done, web.Response) else self._shared.renderer.reply(done)
 
     def _asked(
         self, request: web.Request, client: Client, content: bytes, /, *, instance: str
@@ -81,7 +82,7 @@ async def _whole(stream: StreamReader) -> bytes:
     return bytes(taken)
 
 
-async def _done(work: Work) -> Reply:
+async def _done(work: Work) -> Reply | web.Response:
     try:
         async with asyncio.timeout(DEADLINE_S):
             return await work()

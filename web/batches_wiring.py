@@ -8,6 +8,7 @@ from app.certificates.chunk_cancel import ChunkCancel
 from app.certificates.database import Database
 from app.certificates.emission import Output
 from app.certificates.inbound import Amounts
+from app.certificates.mart_views import MartViews
 from app.certificates.publishing_internal import SealDeadLetter
 from app.contracts.topics import COMMANDS
 from app.domain.policy import Policy
@@ -34,6 +35,7 @@ class BatchService:
             self.database, self._produce, turns=self.batches.turns, now_ms=now_ms
         )
         self.views = BatchViews(self.database)
+        self.mart = MartViews(self.database)
 
     async def close(self) -> None:
         await self.database.close()

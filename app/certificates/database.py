@@ -134,6 +134,7 @@ def session_options(tz: str) -> str:
         "lock_timeout": "2000",
         "statement_timeout": "15000",
         "idle_in_transaction_session_timeout": "60000",
+        "client_connection_check_interval": "500",  # what was cut short holds no lock for long
         "timezone": "UTC",
         "giftmark.tz": tz,
     }

@@ -15,9 +15,9 @@ async def test_a_cancelled_statement_gives_its_connection_up(database: Database)
             await tx.execute("INSERT INTO certificates.batch VALUES ('cut', 1, 'HTTP')")
             await tx.execute("SELECT pg_sleep(60)")
 
-    for _ in range(12):
+    for turn in range(12):
         task = asyncio.create_task(slow())
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(turn / 200)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

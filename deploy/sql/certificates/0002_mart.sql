@@ -74,7 +74,7 @@ CREATE TABLE mart.operation (
 );
 
 CREATE INDEX operation_of_certificate ON mart.operation (certificate_id, sequence, n);
-CREATE INDEX operation_by_time ON mart.operation USING brin (occurred_at);
+CREATE INDEX operation_by_time ON mart.operation (occurred_at);
 
 CREATE TABLE mart.sale_order (
     order_id text PRIMARY KEY,

@@ -103,8 +103,12 @@ class Town:
             response = await self._http.send(request)
             if response.status_code != 503 or not patient:
                 return response
-            assert asyncio.get_running_loop().time() < deadline, response.text
+            assert asyncio.get_running_loop().time() < deadline, self._why(response)
             await asyncio.sleep(0.1)
+
+    def _why(self, response: httpx.Response) -> str:
+        faults = [line for line in self.cluster.logs().splitlines() if "request failed" in line]
+        return "\n".join([response.text, *faults[-3:]])
 
     async def look_up(self, card: Card, *, worker: int = 0) -> dict[str, Any]:
         response = await self.post("/certificates/lookup", {"code": card.code}, worker=worker)
