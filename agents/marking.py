@@ -9,12 +9,20 @@ from agents.handling import Handler, TryAgain
 from app.batches import Batch
 from app.marking.database import BROKEN
 from app.marking.desk import Desk
+from app.marking.due_polls import return_polls
 from app.marking.mail import Post, send_notice
 from app.marking.metrics import DLQ
 from app.marking.queue import Produce
 from app.marking.runner import Runner
 from app.marking.timers import run_timer, timers
-from app.marking.work import MARKING_STATUSES, SUZ_ORDERS, UndecodableWork, WorkMessage, decode
+from app.marking.work import (
+    MARKING_STATUSES,
+    POLL_TASKS,
+    SUZ_ORDERS,
+    UndecodableWork,
+    WorkMessage,
+    decode,
+)
 
 NOTIFICATIONS = "marking_notifications"
 DEAD_LETTERS = "marking.DLQ"
@@ -50,14 +58,21 @@ class MarkingAgents:
         await self._accept(batch)
 
     async def statuses(self, batch: Batch) -> None:
-        """Polls; one without a free slot comes again by its row."""
+        """Polls; one without a free slot is due again soon."""
         await self._accept(batch)
 
     async def _accept(self, batch: Batch) -> None:
+        refused = []
         for record in batch.records:
             message = await self._decoded(record.key or b"", record.value or b"", batch.tp.topic)
-            if message is not None:
-                self._runner.accept(message)
+            if message is not None and not self._runner.accept(message):
+                refused.append(message)
+        polls = [message for message in refused if message.task in POLL_TASKS]
+        if polls:
+            try:
+                await return_polls(self._desk, polls)
+            except BROKEN as error:
+                log.info("refused polls wait their interval: %s", type(error).__name__)
         batch.done()
 
     async def _decoded(self, key: bytes, value: bytes, topic: str) -> WorkMessage | None:

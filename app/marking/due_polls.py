@@ -8,6 +8,7 @@ from app.marking.work import MARKING_STATUSES, WorkMessage
 
 MOST_A_TICK = 500
 MOST_OF_ONE = 5
+RETURN_S = 1.0
 TASKS = {
     "documents": "poll_documents",
     "suz_list": "poll_suz_list",
@@ -51,3 +52,16 @@ async def publish_due_polls(desk: Desk) -> int:
         )
         await desk.publish(MARKING_STATUSES, message)
     return len(rows)
+
+
+async def return_polls(desk: Desk, refused: list[WorkMessage]) -> None:
+    """A poll that found no free slot is due again soon, not after a whole interval."""
+    await desk.database.execute(
+        """update marking.polls p set due_at = least(p.due_at, clock_timestamp()
+               + %(soon)s * interval '1 millisecond')
+           from unnest(%(ids)s::uuid[], %(passes)s::int[]) as r(id, passes)
+           where p.id = r.id and p.passes = r.passes""",
+        soon=desk.terms.scaled_ms(RETURN_S),
+        ids=[message.subject_id for message in refused],
+        passes=[message.passes for message in refused],
+    )

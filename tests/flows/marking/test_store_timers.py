@@ -3,10 +3,11 @@
 import asyncio
 import itertools
 
+import msgspec
 from prometheus_client import REGISTRY
 
 from app.integrations.errors import Upstream
-from app.marking.due_polls import publish_due_polls
+from app.marking.due_polls import publish_due_polls, return_polls
 from app.marking.escalations import escalate, remind_signers, warn_of_expiry
 from app.marking.gauges import measure
 from app.marking.ids import new_id
@@ -14,6 +15,7 @@ from app.marking.limits import SharedLimiter
 from app.marking.polls import end_poll, ensure_poll, jittered_ms
 from app.marking.renewals import renew_tokens
 from app.marking.terms import Terms
+from app.marking.work import WorkMessage
 from tests.flows.marking.rig import SCALE, Rig
 
 SUZ, NK = Upstream.SUZ, Upstream.NK
@@ -83,6 +85,36 @@ async def test_one_participant_cannot_fill_the_tick(rig: Rig) -> None:
     assert await publish_due_polls(rig.desk) == 6
     moved = "select count(*) from marking.polls where participant_id = %(id)s and due_at > now()"
     assert await rig.count(moved, id=other) == 1
+
+
+async def test_a_poll_without_a_free_slot_is_due_again_soon(rig: Rig) -> None:
+    rig.works = False
+    heard: list[WorkMessage] = []
+
+    async def hear(_topic: str, message: WorkMessage) -> None:
+        heard.append(message)
+
+    desk = msgspec.structs.replace(rig.desk, publish=hear)
+    async with rig.database.transaction() as tx:
+        await ensure_poll(
+            tx,
+            desk,
+            kind="suz_status",
+            participant_id=rig.participant_id,
+            subject="waits",
+            first_ms=1,
+        )
+    await rig.database.execute("update marking.polls set interval_s = 30, due_at = now()")
+    assert await publish_due_polls(desk) == 1
+    soon = """select count(*) from marking.polls
+              where due_at < clock_timestamp() + interval '2 seconds'"""
+    assert await rig.count(soon) == 0
+
+    late = msgspec.structs.replace(heard[0], passes=(heard[0].passes or 0) + 1)
+    await return_polls(desk, [late])
+    assert await rig.count(soon) == 0
+    await return_polls(desk, heard)
+    assert await rig.count(soon) == 1
 
 
 async def test_a_poll_that_ends_does_not_take_new_work_away(rig: Rig) -> None:
