@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import aiopg
 import psycopg2
 
+from app.integrations.postgres import WatchableConnection
 from app.marking.database import BROKEN, Database
 
 CHANNEL: Final = "marking_orders"
@@ -64,7 +65,8 @@ class Changes:
             await asyncio.sleep(AGAIN_S)
 
     async def _hear(self) -> None:
-        async with aiopg.connect(self._dsn) as connection:
+        factory = WatchableConnection
+        async with aiopg.connect(self._dsn, connection_factory=factory) as connection:
             async with connection.cursor() as cursor:
                 await cursor.execute(f"listen {CHANNEL}")
             while True:

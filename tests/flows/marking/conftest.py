@@ -15,6 +15,7 @@ from app.marking.database import connect
 from app.migrations import migrate
 from app.topics_admin import ensure_topics
 from deploy.sandbox.driver import running
+from tests.flows.marking.abreast import Abreast, beside
 from tests.flows.marking.processes import environment
 from tests.flows.marking.rig import SCALE, Rig, playing_worker
 from tests.flows.marking.stack import Stack
@@ -79,3 +80,34 @@ async def _first_admin(dsn: str) -> str:
         return await people.add_key(database, user, "root")
     finally:
         await database.close()
+
+
+ABREAST = pytest.StashKey[Abreast]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that run side by side come together, behind everything else of this folder."""
+    marked = [item for item in items if beside(item)]
+    others = [item for item in items if not beside(item)]
+    last = [item for item in others if "nothing_leaks" in item.nodeid]
+    items[:] = [*(item for item in others if item not in last), *marked, *last]
+
+
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if not beside(pyfuncitem):
+        return None
+    session = pyfuncitem.session
+    if ABREAST not in session.stash:
+        session.stash[ABREAST] = Abreast(session.items, pyfuncitem.funcargs["stack"])
+    session.stash[ABREAST].told(pyfuncitem)
+    return True
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if not beside(item) and ABREAST in item.session.stash:
+        item.session.stash[ABREAST].end()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if ABREAST in session.stash:
+        session.stash[ABREAST].end()

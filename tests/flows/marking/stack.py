@@ -204,6 +204,7 @@ class Stack:
     dsn: str
     workers: list[Worker] = field(default_factory=list)
     admin_key: str = ""
+    players: list[Player] = field(default_factory=list)
     _inns: Iterator[str] = field(default_factory=inns)
 
     @property
@@ -259,6 +260,7 @@ class Stack:
         """A participant that nobody else uses, with one user who may do everything in it."""
         http = httpx.Client(base_url=self.sandbox, timeout=60, trust_env=False)
         player = Player(http, next(self._inns))
+        self.players.append(player)
         reset.setdefault("seed", player.inn)
         player.reset(**reset)
         limits = {"suz_rps": 1000, "true_api_rps": 1000, "nk_method": 10_000, "nk_total": 10_000}

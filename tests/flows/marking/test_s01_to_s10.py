@@ -33,6 +33,7 @@ def refusal(answer: Any, status: int, code: str) -> dict[str, Any]:
     return problem
 
 
+@pytest.mark.beside
 def test_s01_document_first_reaches_completed_in_the_order_of_the_specification(
     stack: Stack,
 ) -> None:
@@ -50,6 +51,7 @@ def test_s01_document_first_reaches_completed_in_the_order_of_the_specification(
     ]
 
 
+@pytest.mark.beside
 def test_s02_order_first_introduces_applied_codes_without_a_report(stack: Stack) -> None:
     shop = stack.shop()
     order_id = shop.order((GTIN, 100), profile="order_first")["id"]
@@ -63,6 +65,7 @@ def test_s02_order_first_introduces_applied_codes_without_a_report(stack: Stack)
     assert not {"suz.utilisation", "suz.dropout"} & set(shop.operations())
 
 
+@pytest.mark.beside
 def test_s03_a_person_signs_document_and_order_in_one_sitting(stack: Stack) -> None:
     shop = stack.shop(signer="browser")
     shop.sign_in()
@@ -84,6 +87,7 @@ def test_s03_a_person_signs_document_and_order_in_one_sitting(stack: Stack) -> N
     assert shop.pending() == []
 
 
+@pytest.mark.beside
 def test_s04_goods_that_may_not_be_ordered_make_no_order(stack: Stack) -> None:
     shop = stack.shop()
     refusal(shop.place((UNKNOWN, 1)), 404, "not-found")
@@ -99,6 +103,7 @@ def test_s04_goods_that_may_not_be_ordered_make_no_order(stack: Stack) -> None:
     shop.player.assert_clean()
 
 
+@pytest.mark.beside
 def test_s05_a_short_gtin_is_padded_and_wrong_lines_send_nothing(stack: Stack) -> None:
     shop = stack.shop()
     wrong = GTIN[:-1] + str((int(GTIN[-1]) + 1) % 10)
@@ -119,6 +124,7 @@ def test_s05_a_short_gtin_is_padded_and_wrong_lines_send_nothing(stack: Stack) -
     shop.assert_complete(order["id"])
 
 
+@pytest.mark.beside
 def test_s06_twenty_three_lines_are_split_into_three_orders(stack: Stack) -> None:
     shop = stack.shop()
     lines = [(gtin_of(n), 2) for n in range(1, 24)]
@@ -136,6 +142,7 @@ def test_s06_twenty_three_lines_are_split_into_three_orders(stack: Stack) -> Non
     assert len(shop.ledger()) == 46
 
 
+@pytest.mark.beside
 def test_s07_one_key_makes_one_order(stack: Stack) -> None:
     shop, key = stack.shop(), str(uuid.uuid4())
     with ThreadPoolExecutor(10) as pool:
@@ -185,6 +192,7 @@ def test_s07_a_killed_process_leaves_the_key_to_be_taken_over(stack: Stack) -> N
     shop.assert_complete(order_id)
 
 
+@pytest.mark.beside
 def test_s08_checks_go_out_in_hundreds_and_a_failed_one_stops_the_order(stack: Stack) -> None:
     shop = stack.shop(cards=120)
     gtins = [gtin_of(n) for n in range(1, 121)]
@@ -205,6 +213,7 @@ def test_s08_checks_go_out_in_hundreds_and_a_failed_one_stops_the_order(stack: S
     shop.assert_whole(order_id)
 
 
+@pytest.mark.beside
 def test_s09_a_rejected_document_is_explained_corrected_and_accepted(stack: Stack) -> None:
     shop = stack.shop()
     text = "41: Не заполнено описание товара"
@@ -228,6 +237,7 @@ def test_s09_a_rejected_document_is_explained_corrected_and_accepted(stack: Stac
     ]
 
 
+@pytest.mark.beside
 def test_s10_a_technical_error_repeats_the_same_bytes(stack: Stack) -> None:
     shop = stack.shop()
     shop.fault("true_api.submit_document", "verdict", state="PROCESSING_ERROR", times=2)
@@ -239,6 +249,7 @@ def test_s10_a_technical_error_repeats_the_same_bytes(stack: Stack) -> None:
     assert len(set(sent)) == 1
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize(("verdict", "sendings"), [("PROCESSING_ERROR", 4), ("CANCELLED", 1)])
 def test_s10_the_fourth_technical_error_and_a_cancellation_are_final(
     stack: Stack, verdict: str, sendings: int

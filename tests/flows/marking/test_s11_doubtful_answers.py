@@ -4,6 +4,8 @@ import json
 from functools import partial
 from typing import Any
 
+import pytest
+
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.abreast import together
 from tests.flows.marking.stack import Shop, Stack
@@ -13,6 +15,7 @@ LOOKUPS = 3
 PATIENCE_MS = 3_000
 
 
+@pytest.mark.beside
 def test_s11_a_document_whose_answer_is_lost_is_adopted(stack: Stack) -> None:
     together(partial(document_once, stack), partial(document_after_a_technical_error, stack))
 
@@ -40,6 +43,7 @@ def document_after_a_technical_error(stack: Stack) -> None:
     assert [d["number"] for d in shop.read(order_id)["documents"]] == remote
 
 
+@pytest.mark.beside
 def test_s12_an_order_whose_answer_is_lost_is_adopted_by_its_number(stack: Stack) -> None:
     shop = stack.shop()
     shop.fault("suz.create_order", "drop")
@@ -53,6 +57,7 @@ def test_s12_an_order_whose_answer_is_lost_is_adopted_by_its_number(stack: Stack
     assert shop.read(order_id)["station"]["suz_order_id"] == remote["orderId"]
 
 
+@pytest.mark.beside
 def test_s13_three_whole_lookups_come_before_one_resend(stack: Stack) -> None:
     shop = stack.shop()
     shop.fault("suz.create_order", "drop", when="before")
@@ -77,6 +82,7 @@ def test_s13_three_whole_lookups_come_before_one_resend(stack: Stack) -> None:
     ]
 
 
+@pytest.mark.beside
 def test_s16_no_doubtful_answer_is_repeated_blindly(stack: Stack) -> None:
     faults: list[tuple[str, dict[str, Any]]] = [
         ("status", {"status": 408, "when": "after"}),

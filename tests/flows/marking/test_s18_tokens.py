@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import pytest
+
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.abreast import together
 from tests.flows.marking.stack import Shop, Stack
@@ -12,6 +14,7 @@ MANY = 20
 LONG_DOCUMENT = {"delays": {"document": 240}}
 
 
+@pytest.mark.beside
 def test_s18_an_expired_token_costs_a_sign_in_and_nothing_else(stack: Stack) -> None:
     together(partial(person_signs_in_again, stack), partial(nobody_is_needed, stack))
 
@@ -50,6 +53,7 @@ def nobody_is_needed(stack: Stack) -> None:
     assert shop.count("true_api.sign_in_true_api") == 2
 
 
+@pytest.mark.beside
 def test_s19_a_stolen_token_is_renewed_once_then_a_person_decides(stack: Stack) -> None:
     shop = stack.shop()
     shop.fault("suz.create_order", "stay", state="PENDING", times=0)
@@ -85,6 +89,7 @@ def steal_late(shop: Shop) -> None:
 stolen_again = steal_late
 
 
+@pytest.mark.beside
 def test_s20_an_attached_signature_is_refused_once_and_shown(stack: Stack) -> None:
     shop = stack.shop()
     broken = {"signer_kind": "demo", "signer_config": {"mode": "attached"}}
@@ -102,6 +107,7 @@ def test_s20_an_attached_signature_is_refused_once_and_shown(stack: Stack) -> No
     shop.assert_whole(order_id)
 
 
+@pytest.mark.beside
 def test_s21_a_wrong_digest_is_declined_later_and_ordered_again(stack: Stack) -> None:
     shop = stack.shop()
     broken = {"signer_kind": "demo", "signer_config": {"mode": "wrong_bytes"}}

@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import pytest
+
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.abreast import together
 from tests.flows.marking.stack import Stack
@@ -11,6 +13,7 @@ MANY = 25_000
 PLACES = 3
 
 
+@pytest.mark.beside
 def test_s22_an_order_that_does_not_move_is_told_and_given_up_by_number(stack: Stack) -> None:
     together(partial(stays_created, stack), partial(stays_pending, stack))
 
@@ -46,6 +49,7 @@ def stays_pending(stack: Stack) -> None:
     assert actions.count("order.escalated") == 1
 
 
+@pytest.mark.beside
 def test_s23_a_rejected_line_does_not_stop_the_other_and_is_ordered_anew(stack: Stack) -> None:
     shop = stack.shop()
     shop.fault("suz.create_order", "reject", gtin=OTHER, text="Товар исключён")
@@ -61,6 +65,7 @@ def test_s23_a_rejected_line_does_not_stop_the_other_and_is_ordered_anew(stack: 
     assert len(shop.ledger()) == 17
 
 
+@pytest.mark.beside
 def test_s24_a_lost_block_of_many_codes_comes_by_retry(stack: Stack) -> None:
     shop = stack.shop()
     shop.fault("suz.fetch_codes", "drop", nth=2)
@@ -79,6 +84,7 @@ def test_s24_a_lost_block_of_many_codes_comes_by_retry(stack: Stack) -> None:
     shop.assert_whole(order_id)
 
 
+@pytest.mark.beside
 def test_s25_a_lost_tail_of_a_closed_order_costs_one_code(stack: Stack) -> None:
     shop = stack.shop(switches={"drain_close_delay_s": 0})
     shop.fault("suz.fetch_codes", "drop", nth=2)

@@ -1,0 +1,68 @@
+"""Watchers of orders hear of changes, and hear again after the database has cut the line."""
+
+import asyncio
+
+import pytest
+
+from app.marking import changes
+from app.marking.changes import Changes
+from app.marking.database import Database, connect
+from app.marking.ids import new_id
+
+CUT = "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %%'"
+LISTENING = """
+select pid from pg_stat_activity where query like 'listen %%' and state = 'idle' and pid <> %(old)s
+"""
+TOUCH = "update marking.orders set version = version + 1"
+
+
+async def until_listening(database: Database, old: int = 0) -> int:
+    """The backend of a line other than `old`: from now on changes are heard."""
+    for _ in range(200):
+        row = await database.one(LISTENING, old=old)
+        if row is not None:
+            return int(row["pid"])
+        await asyncio.sleep(0.05)
+    raise AssertionError("nobody listens")
+
+
+async def an_order(database: Database) -> tuple[str, str]:
+    participant, order = new_id(), new_id()
+    await database.execute(
+        """insert into marking.participants (id, inn, name, oms_id, oms_connection, signer_kind)
+           values (%(id)s, '7700000016', 'ООО Пример', %(id)s, %(id)s, 'demo')""",
+        id=participant,
+    )
+    await database.execute(
+        """insert into marking.orders (id, participant_id, origin, profile, status, created_by)
+           values (%(id)s, %(participant)s, 'api', 'order_first', 'INIT', 'u')""",
+        id=order,
+        participant=participant,
+    )
+    return participant, order
+
+
+async def test_a_cut_line_is_taken_up_again(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "AGAIN_S", 0.1)
+    database = await connect(dsn)
+    participant, order = await an_order(database)
+    told = Changes(dsn, database)
+    told.open()
+    line = await until_listening(database)
+    heard = told.watch(frozenset({participant}))
+    first = asyncio.ensure_future(anext(heard))
+    await asyncio.sleep(0)
+    await database.execute(TOUCH)
+    assert await asyncio.wait_for(first, 10) == order
+
+    assert (await database.one(CUT)) is not None
+    await until_listening(database, line)
+    second = asyncio.ensure_future(anext(heard))
+    await asyncio.sleep(0)
+    await database.execute(TOUCH)
+    assert await asyncio.wait_for(second, 10) == order
+
+    await told.close()
+    with pytest.raises(StopAsyncIteration):
+        await anext(heard)
+    await database.close()
