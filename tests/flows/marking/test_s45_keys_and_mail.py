@@ -72,12 +72,16 @@ def until_sealed_anew(stack: Stack) -> None:
     with closing(psycopg2.connect(stack.dsn)) as connection:
         connection.autocommit = True
         while time.monotonic() < deadline:
-            with connection.cursor() as cursor:
-                cursor.execute(sql)
-                if cursor.fetchone() == (1,):
-                    return
+            if first_row(connection, sql) == (1,):
+                return
             time.sleep(0.2)
     raise AssertionError("blocks are still sealed with two keys")
+
+
+def first_row(connection: psycopg2.extensions.connection, sql: str) -> tuple[object, ...] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()
 
 
 def refuses_to_start(stack: Stack, keys: str) -> None:
