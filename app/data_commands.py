@@ -18,6 +18,7 @@ from app.certificates.load_client import BatchClient
 from app.certificates.load_file import BatchFile, LoadFailed
 from app.certificates.load_generated import CodesFile, Generator, Wanted
 from app.certificates.loader import Load, Loader
+from app.certificates.mart_nightly import Night, nightly
 from app.certificates.mart_rebuild import Rebuilt, rebuild
 from app.certificates.reconcile import Reconciled, reconcile
 from app.certificates.reports import PLOTTED, REPORTS, plot, report_rows, report_table, write_csv
@@ -150,6 +151,21 @@ def mart_rebuild(
         f" {done.openings:,} opened without their beginning",
         highlight=False,
     )
+
+
+@mart.command("nightly")
+def mart_nightly(database: DatabaseUrl = None, *, data: DataFolder = EMBEDDED) -> None:
+    """Keep what was owed at the end of each day; drop audit older than five years."""
+
+    async def job() -> Night:
+        opened = Database(_dsn(database, data), tz=_business_tz())
+        try:
+            return await nightly(opened)
+        finally:
+            await opened.close()
+
+    done = _asked(job())
+    console.print(f"{done.days} daily sums kept, {done.months} months of audit dropped")
 
 
 def reconcile_mart() -> int:
