@@ -18,6 +18,7 @@ TRIES = 500
 Patch = pytest.MonkeyPatch
 
 
+@pytest.mark.timeout(900)  # half a minute on two idle cores
 def test_every_history_keeps_the_laws_and_ends_in_agreement() -> None:
     held, failures = 0, []
     for reports, failed in play_all(1, SEEDS, jobs=os.cpu_count() or 1):
