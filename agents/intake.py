@@ -57,6 +57,7 @@ class Yield:
             fault.entity,
             fault.last4,
             fault.row,
+            fault.chunk,
         )
         kid, box = self._seal(original)
         headers = dead_letters.headers(place, cause, sealed=kid)
@@ -136,8 +137,9 @@ class Intake:
 
 def _rows(got: Yield, record: ConsumerRecord, rows: BatchTranslated, *, now: int) -> None:
     got.commands(record, [(good.certificate_id, good.command) for good in rows.good], now)
+    place = f"{rows.chunk.batch_id}:{rows.chunk.chunk}:{rows.chunk.attempt}"
     for bad, original in zip(rows.bad, rows.originals, strict=True):
         entity = bad.certificate_id or rows.chunk.batch_id
-        fault = Fault("VALIDATE", bad.code, bad.reason, entity, bad.last4, bad.row)
+        fault = Fault("VALIDATE", bad.code, bad.reason, entity, bad.last4, bad.row, place)
         got.buried(record, original, fault)
         got.row(record, rows, bad)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from app import data_commands, logs
 from app.contracts.topics import manifest
+from app.dead_letters_cli import dead_letters
 from app.marking_cli import marking, users
 from app.settings import settings
 from app.supervisor import up as run_everything
@@ -17,6 +18,7 @@ from app.supervisor import up as run_everything
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 cli.add_typer(marking, name="marking")
 cli.add_typer(users, name="users")
+cli.add_typer(dead_letters, name="dead-letters")
 console = Console()
 for command in (data_commands.load, data_commands.migrate, data_commands.report):
     cli.command()(command)

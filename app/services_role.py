@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import faust
@@ -16,6 +17,8 @@ from agents.handling import Handler, agent_for
 from agents.mart import mart_handlers
 from agents.notifications import notification_handler
 from app.certificates.database import Database
+from app.certificates.dead_letters.desk import Desk
+from app.certificates.sealing import DeadLetterSealer
 from app.contracts.topics import NOTIFICATIONS
 from app.domain.policy import Policy
 from app.marking_role import MarkingService
@@ -25,8 +28,10 @@ from app.notifications_role import NotificationService
 from app.settings import Settings
 from app.transport import BatchConsumer
 from app.worker import fatal, faust_app
+from tables.clock import Clock
 from tables.journal import BrokerLink
 from tables.outlet import Outlet
+from web.dead_letters_api import dead_letter_routes
 from web.health import Health, Probe
 from web.running import runner
 
@@ -49,13 +54,15 @@ class Shared:
 class Part:
     """One part of the role; whatever it leaves out it does not have.
 
-    `handlers`: (topic, its partitions, function). `routes` go to the public port. `services`
+    `handlers`: (topic, its partitions, function). `routes` go to the public port,
+    `inside` to the internal one. `services`
     are started after the database and the broker are configured, and stopped before them;
     their `Service.timer`s are the role's timers.
     """
 
     handlers: list[tuple[str, int, Handler]] = field(default_factory=list)
     routes: Callable[[aiohttp_web.Application], None] | None = None
+    inside: Callable[[aiohttp_web.Application], None] | None = None
     probes: Mapping[str, Probe] = field(default_factory=dict)
     services: list[Service] = field(default_factory=list)
 
@@ -80,6 +87,13 @@ def notifications_part(shared: Shared) -> Part:
     )
 
 
+def dead_letters_part(shared: Shared) -> Part:
+    settings = shared.settings
+    graves = DeadLetterSealer([settings.dead_letter_key.get_secret_value()])
+    desk = Desk(settings.kafka_url, graves, Clock(settings.clock_offset_ms).wall_ms)
+    return Part(inside=partial(dead_letter_routes, desk=desk))
+
+
 def marking_part(shared: Shared) -> Part:
     service = MarkingService(shared.settings, marking_settings())
     return Part(
@@ -94,6 +108,7 @@ def marking_part(shared: Shared) -> Part:
 PARTS: tuple[Callable[[Shared], Part], ...] = (
     mart_part,
     notifications_part,
+    dead_letters_part,
     marking_part,
 )
 
@@ -172,6 +187,9 @@ class ServicesRole(Service):
         application.router.add_get("/health/live", health.live)
         application.router.add_get("/health/ready", health.ready)
         application.router.add_get("/metrics", health.metrics)
+        for part in self.parts:
+            if part.inside is not None:
+                part.inside(application)
         return application
 
     async def _serve(self, application: aiohttp_web.Application) -> aiohttp_web.AppRunner:

@@ -38,6 +38,7 @@ class Fault(msgspec.Struct, frozen=True):
     entity: str | None = None
     last4: str | None = None
     row: int | None = None
+    chunk: str | None = None
 
 
 Commands = list[tuple[str, Command]]

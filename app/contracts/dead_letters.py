@@ -17,6 +17,7 @@ SEALED = "gc.sealed"
 ENTITY = "gc.entity"
 LAST4 = "gc.last4"
 ROW = "gc.row"
+CHUNK = "gc.chunk"
 AT = "gc.at"
 FORMAT = "gc.format"
 REPLAYED = "gc.replayed"
@@ -33,7 +34,10 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """`reason` must be masked already: no code, phone or e-mail in it."""
+    """`reason` must be masked already: no code, phone or e-mail in it.
+
+    `chunk`: of a batch row that came by topic, `<batchId>:<chunk>:<attempt>`.
+    """
 
     stage: Stage
     code: str
@@ -42,6 +46,7 @@ class Cause(msgspec.Struct, frozen=True):
     entity: str | None = None
     last4: str | None = None
     row: int | None = None
+    chunk: str | None = None
 
 
 def headers(place: Place, cause: Cause, *, sealed: str | None, kept: str | None = None) -> Headers:
@@ -57,7 +62,18 @@ def headers(place: Place, cause: Cause, *, sealed: str | None, kept: str | None 
         ENTITY: cause.entity,
         LAST4: cause.last4,
         ROW: None if cause.row is None else str(cause.row),
+        CHUNK: cause.chunk,
         AT: str(cause.at),
         FORMAT: kept,
     }
     return [(name, text.encode()) for name, text in texts.items() if text is not None]
+
+
+class Handled(msgspec.Struct, frozen=True):
+    """A mark in `dead-letters-handled`; its key is the letter's `<topic>/<partition>/<offset>`."""
+
+    what: Literal["replayed", "discarded"]
+    at: int
+    client: str
+    actor: str
+    reason: str | None = None

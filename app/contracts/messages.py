@@ -206,7 +206,10 @@ class NotificationPart(msgspec.Struct, frozen=True, rename="camel", omit_default
     order_line_id: str | None = None
 
 
-BIKind = Literal["Operation", "Declined", "OrderLine", "Refund", "BatchRow", "Notification"]
+# Access: somebody opened what was sealed; the record holds the audit alone.
+BIKind = Literal[
+    "Operation", "Declined", "OrderLine", "Refund", "BatchRow", "Notification", "Access"
+]
 
 
 class GiftCertificateBI(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):

@@ -13,6 +13,7 @@ TRANSACTION = "GiftCertificateTransaction"
 BI = "GiftCertificateBI"
 ORDER_STATE = "GiftCertificateOrderState"
 REFUND_REQUESTS = "GiftCertificateRefundRequests"
+HANDLED = "dead-letters-handled"
 INBOUND = (SALES, PAYMENTS, BATCHES)
 SUZ_ORDERS = "suz_orders"
 MARKING_STATUSES = "marking_statuses"
@@ -69,7 +70,9 @@ def manifest(ledger_partitions: int, inbound_partitions: int) -> tuple[Topic, ..
         for topic in topics
         if topic.name in (*INBOUND, COMMANDS, NOTIFICATIONS)
     ]
-    return (*topics, *dead, *_marking(ledger_partitions))
+    # A mark outlives its letter, even one in a segment that is not full yet.
+    handled = Topic(HANDLED, 1, _kept(60))
+    return (*topics, *dead, handled, *_marking(ledger_partitions))
 
 
 def _marking(partitions: int) -> tuple[Topic, ...]:
