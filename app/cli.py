@@ -1,6 +1,7 @@
 """The command line of the service."""
 
 import asyncio
+import os
 import socket
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from app import data_commands, logs
 from app.contracts.topics import manifest
 from app.dead_letters_cli import dead_letters
 from app.marking_cli import marking, users
-from app.settings import settings
+from app.settings import Settings, settings
 from app.supervisor import up as run_everything
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -99,10 +100,23 @@ def demo(
         console=console,
     )
     try:
-        raise typer.Exit(1 if asyncio.run(job) else 0)
+        if asyncio.run(job):
+            raise typer.Exit(1)
+        if known.database_url and "GIFTMARK_SANDBOX_URL" in os.environ:
+            raise typer.Exit(_marking_demo(known, os.environ["GIFTMARK_SANDBOX_URL"]))
     except DemoFailed as failure:
         console.print(str(failure), style="red")
         raise typer.Exit(2) from None
+
+
+def _marking_demo(known: Settings, sandbox: str) -> int:
+    from app.demo.marking import marking_demo  # noqa: PLC0415
+
+    url = f"http://{known.public_host}:{known.services_port}"
+    folder = known.data_dir.parent / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    dsn = str(known.database_url)
+    return asyncio.run(marking_demo(url, sandbox, dsn, folder=folder, console=console))
 
 
 @cli.command()
