@@ -25,7 +25,19 @@ def orphan_of(shop: Shop, waiting: str) -> str:
     return str(orphan["suz_order_id"])
 
 
-def test_s39_a_corrected_order_adopts_its_hidden_first_attempt(stack: Stack) -> None:
+def test_s39_s40_s41_orders_found_late_are_adopted_or_dismissed(stack: Stack) -> None:
+    """Side by side: all of them mostly wait for the lookups."""
+    together(
+        partial(a_hidden_first_attempt, stack),
+        partial(it_is_ours, stack),
+        partial(it_is_not_ours, stack),
+        partial(taken_over, stack, fetched=0),
+        partial(taken_over, stack, fetched=15),
+    )
+
+
+def a_hidden_first_attempt(stack: Stack) -> None:
+    """Scenario 39: what was corrected finds and adopts the attempt before the correction."""
     shop = stack.shop()
     shop.fault("suz.create_order", "drop")
     shop.fault("suz.create_order", "list_lag", for_s=360)
@@ -49,12 +61,8 @@ def test_s39_a_corrected_order_adopts_its_hidden_first_attempt(stack: Stack) -> 
     shop.assert_complete(order)
 
 
-def test_s40_a_strangers_twin_is_decided_by_a_person(stack: Stack) -> None:
-    together(partial(it_is_ours, stack), partial(it_is_not_ours, stack))
-
-
 def with_a_twin(stack: Stack) -> tuple[Shop, str]:
-    """Our POST never arrived, and somebody ordered the same goods at that moment."""
+    """Scenario 40: our POST never arrived, and somebody ordered the same goods at that moment."""
     shop = stack.shop()
     shop.fault("suz.create_order", "foreign_order")
     shop.fault("suz.create_order", "drop", when="before")
@@ -88,15 +96,8 @@ def it_is_not_ours(stack: Stack) -> None:
     shop.assert_whole(order)
 
 
-def test_s41_orders_of_the_cabinet_are_taken_over(stack: Stack) -> None:
-    together(
-        partial(taken_over, stack, fetched=0),
-        partial(taken_over, stack, fetched=15),
-    )
-
-
 def taken_over(stack: Stack, *, fetched: int) -> None:
-    """Half of its codes may be fetched already, by another program through the API."""
+    """Scenario 41: an order of the cabinet; another program may have fetched half of it."""
     shop = stack.shop()
     form = {"products": [{"gtin": OTHER, "quantity": 30}], "fetched": fetched}
     made = shop.player.control("POST", "/orders", form)
