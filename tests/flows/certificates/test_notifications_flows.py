@@ -196,6 +196,7 @@ async def test_a_killed_sender_loses_no_code_and_sends_none_three_times(
     (services,) = place.cluster.services
     assert services.end(signal.SIGKILL) == -signal.SIGKILL
     services.start()
+    await place.cluster.ready()
     for phone in phones:
         (message,) = await place.gateway.delivered(phone)
         assert message["posts"] <= 2

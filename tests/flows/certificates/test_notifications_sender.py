@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import multiprocessing
+import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -12,6 +14,7 @@ import pytest
 
 from app.certificates.notify.store import Ended
 from app.domain.policy import Policy
+from app.embedded_postgres import PostgresServer
 from app.migrations import migrate
 from tests.flows.certificates.letters import fresh
 from tests.flows.certificates.mail_room import POINTS, Office, asked, dying
@@ -36,10 +39,30 @@ async def gateway(gateway_process: SmsGateway) -> SmsGateway:
     return gateway_process
 
 
+@pytest.fixture(scope="module")
+def mail_database(postgres_server: PostgresServer) -> str:
+    """The DSN of a database for this module, its schema in place."""
+    name = f"mail_{uuid.uuid4().hex}"
+    with closing(psycopg2.connect(postgres_server.dsn())) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}")
+    dsn = postgres_server.dsn(name)
+    migrate(dsn)
+    return dsn
+
+
 @pytest.fixture
-async def office(postgres: str, gateway: SmsGateway) -> AsyncIterator[Office]:
-    migrate(postgres)
-    opened = Office(postgres, gateway.url)
+def dsn(mail_database: str) -> str:
+    """Of the same database, with no message in it."""
+    with psycopg2.connect(mail_database) as connection, connection.cursor() as cursor:
+        cursor.execute("TRUNCATE certificates.notification")
+    return mail_database
+
+
+@pytest.fixture
+async def office(dsn: str, gateway: SmsGateway) -> AsyncIterator[Office]:
+    opened = Office(dsn, gateway.url)
     yield opened
     await opened.close()
 
@@ -95,7 +118,7 @@ async def test_each_way_of_a_gateway_has_one_end(
 
 
 async def test_a_gateway_that_takes_everything_and_tells_nothing_gets_two_sends_and_no_third(
-    postgres: str, office: Office, gateway: SmsGateway
+    dsn: str, office: Office, gateway: SmsGateway
 ) -> None:
     name, phone = fresh("SO"), "+79990000002"
     await gateway.behave("mute", to=phone, silent=True)
@@ -105,7 +128,7 @@ async def test_a_gateway_that_takes_everything_and_tells_nothing_gets_two_sends_
         await asyncio.sleep(0.03)
     (message,) = await gateway.messages(id=row_of(name))
     assert (message["posts"], message["delivered"]) == (2, 2)
-    older(postgres, "1 hour")
+    older(dsn, "1 hour")
     await office.run()
     assert [one.state for one in office.told] == ["FAILED"]
     row = await office.database.one("SELECT error, sends FROM certificates.notification")
@@ -116,14 +139,14 @@ async def test_a_gateway_that_takes_everything_and_tells_nothing_gets_two_sends_
 
 @pytest.mark.parametrize("manner", ["prompt", "hidden"])
 async def test_kills_at_every_point_lose_no_message_and_send_none_three_times(
-    postgres: str, office: Office, gateway: SmsGateway, *, manner: str
+    dsn: str, office: Office, gateway: SmsGateway, *, manner: str
 ) -> None:
     for point in POINTS:
         phone, name = next(PHONES), fresh("SO")
         await gateway.behave(manner, to=phone, times=1, delay_ms=300)
         await office.store.keep([asked(name, phone=phone)])
-        assert await asyncio.to_thread(killed, postgres, gateway.url, point) == -9
-        older(postgres, "1 minute", only=f"{name}:%")
+        assert await asyncio.to_thread(killed, dsn, gateway.url, point) == -9
+        older(dsn, "1 minute", only=f"{name}:%")
         await office.run()
         (message,) = await gateway.delivered(phone)
         assert (point, message["posts"] <= 2, message["delivered"] <= 2) == (point, True, True)
@@ -134,11 +157,11 @@ async def test_kills_at_every_point_lose_no_message_and_send_none_three_times(
 
 
 async def test_two_senders_side_by_side_send_each_message_once(
-    postgres: str, office: Office, gateway: SmsGateway
+    dsn: str, office: Office, gateway: SmsGateway
 ) -> None:
     names = [fresh("SO") for _ in range(80)]
     await office.store.keep([asked(name, phone="+79990000003") for name in names])
-    other = Office(postgres, gateway.url)
+    other = Office(dsn, gateway.url)
     await asyncio.gather(office.run(), other.run())
     found = await gateway.messages(to="+79990000003")
     assert [one["posts"] for one in found] == [1] * len(names)
@@ -182,11 +205,11 @@ AGES = [
 
 @pytest.mark.parametrize(("age", "ended", "sealed", "kept"), AGES)
 async def test_contacts_leave_the_table_after_their_time(
-    postgres: str, office: Office, *, age: str, ended: str, sealed: bool, kept: bool
+    dsn: str, office: Office, *, age: str, ended: str, sealed: bool, kept: bool
 ) -> None:
     await office.store.keep([asked(fresh("SO"), phone=PHONE)])
     await office.run()
-    older(postgres, age, ended)
+    older(dsn, age, ended)
     await office.store.sweep(Policy())
     rows = await office.database.rows(
         "SELECT sealed IS NOT NULL AS sealed FROM certificates.notification"
@@ -195,13 +218,13 @@ async def test_contacts_leave_the_table_after_their_time(
 
 
 async def test_a_failed_message_keeps_its_contact_for_sixty_days(
-    postgres: str, office: Office, gateway: SmsGateway
+    dsn: str, office: Office, gateway: SmsGateway
 ) -> None:
     await gateway.behave("refusing", to="+79990000009")
     await office.store.keep([asked(fresh("SO"), phone="+79990000009")])
     await office.run()
     for age, sealed in (("59 days", True), ("3 days", False)):
-        older(postgres, age, age)
+        older(dsn, age, age)
         await office.store.sweep(Policy())
         row = await office.database.one(
             "SELECT sealed IS NOT NULL AS sealed FROM certificates.notification"
