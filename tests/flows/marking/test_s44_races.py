@@ -13,7 +13,7 @@ from tests.flows.marking.stack import Shop, Stack
 
 GTIN = gtin_of(1)
 # By command: MARKING_RACES=200 and MARKING_CHAOS_S=120.
-RACES = int(os.environ.get("MARKING_RACES", "60"))
+RACES = int(os.environ.get("MARKING_RACES", "32"))
 CHAOS_S = float(os.environ.get("MARKING_CHAOS_S", "30"))
 CHAOS_ORDERS = 30
 KILL_EVERY_S = 12
