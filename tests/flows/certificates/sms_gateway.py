@@ -16,7 +16,7 @@ from app.free_port import free_port
 from app.tether import end, spawn
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class SmsGateway:
