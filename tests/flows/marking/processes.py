@@ -1,5 +1,6 @@
 """The processes of the marking half and the callers of its API."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -26,11 +27,12 @@ ENDED = frozenset({"COMPLETED", "CANCELLED"})
 
 
 def inns() -> Iterator[str]:
-    """Organisations with right check digits, no two alike."""
-    number = 770_100_000
-    while True:
-        number += 1
-        yield next(f"{number}{digit}" for digit in range(10) if is_inn(f"{number}{digit}"))
+    """Organisations with right check digits, no two alike; several threads may ask."""
+    return map(_inn, itertools.count(770_100_001))
+
+
+def _inn(number: int) -> str:
+    return next(f"{number}{digit}" for digit in range(10) if is_inn(f"{number}{digit}"))
 
 
 @dataclass
