@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from app.contracts.topics import Topic, manifest
+from app.embedded_kafka import KafkaBroker
 from app.topics_admin import TopicRefused, check_topics, ensure_topics
 
 
@@ -41,8 +42,8 @@ async def test_a_configuration_the_broker_does_not_know_is_refused_by_name(kafka
         await ensure_topics(kafka, [topic])
 
 
-async def test_the_manifest_is_created_as_written(kafka: str) -> None:
+async def test_the_manifest_is_created_as_written(broker: KafkaBroker) -> None:
     topics = manifest(2, 1)
-    report = await ensure_topics(kafka, topics)
+    report = await ensure_topics(broker.bootstrap, topics)
     assert len(report.created) == len(topics)
     assert report.differences == ()
