@@ -18,7 +18,7 @@ from app.contracts import wire
 from app.contracts.topics import COMMANDS, JOURNAL
 from app.demo.traffic import new_code
 from app.domain.certificates.codes import Code, certificate_id, parse
-from deploy.prove.cluster import CHECKOUT, Cluster, Worker, secrets_of
+from deploy.proving.cluster import CHECKOUT, Cluster, Worker, secrets_of
 from tables.partitioning import partition_of
 from tests.contracts.offsets import stored
 from tests.domain.certificates.certificate_desk import ACTIVATE, ALLOCATE, issue

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from app.contracts import wire
-from deploy.prove.cluster import Cluster, Worker
+from deploy.proving.cluster import Cluster, Worker
 from tests.contracts.processes import FAILPOINTS, Answer, Card, Floor, available
 from tests.domain.certificates.certificate_desk import ACTIVATE, NOMINAL
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.prove.run import prove
+from deploy.proving.run import prove
 
 
 @pytest.mark.timeout(400)

@@ -11,7 +11,7 @@ import pytest
 
 from app.embedded_postgres import PostgresServer
 from app.migrations import migrate
-from deploy.prove.cluster import Cluster
+from deploy.proving.cluster import Cluster
 from tests.flows.certificates.stages import (
     brisk,
     brisk_cluster,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import aiohttp
 import msgspec
 
-from deploy.prove.cluster import Worker
+from deploy.proving.cluster import Worker
 from tests.flows.certificates.letters import Gift
 
 HOLDS = "/certificates/authorizations"

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from app.tether import end, spawn
-from deploy.prove.cluster import CHECKOUT
+from deploy.proving.cluster import CHECKOUT
 from tests.flows.certificates.letters import Gift
 from tests.flows.certificates.scene import Scene
 

@@ -16,7 +16,7 @@ from app.certificates.sealing import Sealer, contact_place
 from app.contracts.topics import BATCHES, PAYMENTS, SALES
 from app.contracts.wire import NotificationRecord
 from app.demo.traffic import new_code
-from deploy.prove.cluster import Cluster, secrets_of
+from deploy.proving.cluster import Cluster, secrets_of
 from tests.flows.certificates.front import Front
 from tests.flows.certificates.letters import (
     NOMINAL,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from deploy.prove.cluster import Cluster
+from deploy.proving.cluster import Cluster
 from tests.flows.certificates.payments_desk import PaymentsDesk, open_desk
 from tests.flows.certificates.scene import Scene, open_scene
 

@@ -24,7 +24,7 @@ from app.contracts.topics import (
     SALES,
     dead_letters_of,
 )
-from deploy.prove.cluster import CHECKOUT, secrets_of
+from deploy.proving.cluster import CHECKOUT, secrets_of
 from tests.flows.certificates.town import NOMINAL, Town, moment, row_of
 
 ACTOR = {"Actor": "anna"}

@@ -17,7 +17,7 @@ from app.contracts.topics import PAYMENTS, SALES
 from app.domain.certificates.codes import grouped, parse
 from app.embedded_postgres import PostgresServer
 from app.migrations import migrate
-from deploy.prove.cluster import Cluster
+from deploy.proving.cluster import Cluster
 from tests.flows.certificates.sms_gateway import SmsGateway, running_gateway
 from tests.flows.certificates.town import NOMINAL, Card, Town, moment
 

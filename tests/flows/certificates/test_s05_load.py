@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app.contracts.topics import TRANSACTION
 from app.tether import spawn
-from deploy.prove.cluster import CHECKOUT
+from deploy.proving.cluster import CHECKOUT
 from tests.flows.certificates.town import Card, Town
 
 # The scenario's million takes minutes; the same path is taken by fewer rows.

@@ -10,7 +10,7 @@ from collections import Counter
 import aiohttp
 import pytest
 
-from deploy.prove.cluster import Worker
+from deploy.proving.cluster import Worker
 from tables.partitioning import partition_of
 from tests.flows.certificates.front import HOLDS, Answer
 from tests.flows.certificates.letters import NOMINAL, Gift

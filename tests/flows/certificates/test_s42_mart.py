@@ -14,7 +14,7 @@ from app.certificates.mart import SOURCES, Mart
 from app.certificates.mart_rebuild import rebuild
 from app.certificates.reconcile import Reconciled, reconcile
 from app.contracts.topics import TRANSACTION
-from deploy.prove.cluster import CHECKOUT
+from deploy.proving.cluster import CHECKOUT
 from tests.flows.certificates.town import Town
 
 SUMS = """

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from app.contracts.topics import BATCHES, ORDER_STATE, PAYMENTS, SALES, STATE
 from app.demo.traffic import new_code
 from app.domain.certificates.codes import Code, certificate_id, parse
-from deploy.prove.cluster import Cluster, secrets_of
+from deploy.proving.cluster import Cluster, secrets_of
 from tests.flows.certificates.watching import Seen, Watch
 
 NOMINAL = 300_000

@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 
 from app.certificates.auditor import audit
-from deploy.prove.chaos import Chaos
-from deploy.prove.cluster import Cluster
-from deploy.prove.judge import Verdict, events_of, judge
-from deploy.prove.load import Load
+from deploy.proving.chaos import Chaos
+from deploy.proving.cluster import Cluster
+from deploy.proving.judge import Verdict, events_of, judge
+from deploy.proving.load import Load
 
 WARM_S = 3.0
 CALM_AGAIN_S = 90.0

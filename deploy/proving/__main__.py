@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from deploy.prove.run import Outcome, prove
+from deploy.proving.run import Outcome, prove
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app.contracts.topics import TRANSACTION
-from deploy.prove.history import History, Operation
+from deploy.proving.history import History, Operation
 
 FACTS = {"authorize": "Authorized", "capture": "Captured", "void": "Voided", "reverse": "Reversed"}
 

@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaProducer
 
 from app.contracts.topics import BATCHES, PAYMENTS, SALES
 from app.demo.traffic import Message, batch_messages, day
-from deploy.prove.cluster import Cluster
-from deploy.prove.history import History, Operation
+from deploy.proving.cluster import Cluster
+from deploy.proving.history import History, Operation
 
 UNCLEAR = frozenset({0, 404, 429, 502, 503, 504})
 TIMEOUT = aiohttp.ClientTimeout(total=4)

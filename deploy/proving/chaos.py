@@ -6,7 +6,7 @@ import signal
 import time
 from collections import Counter
 
-from deploy.prove.cluster import Cluster, Worker
+from deploy.proving.cluster import Cluster, Worker
 
 KINDS = ("kill", "kill", "kill", "freeze", "freeze long", "end", "end", "restart broker")
 CALM_S = (1.0, 4.0)
