@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from app import data_commands, logs
+from app.contracts.asyncapi import write_contracts
 from app.contracts.topics import manifest
 from app.dead_letters_cli import dead_letters
 from app.marking_cli import marking, users
@@ -80,6 +81,15 @@ def topics(
     for difference in differences:
         console.print(str(difference), style="yellow")
     raise typer.Exit(1 if differences else 0)
+
+
+@cli.command()
+def contracts(
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="Made if it is missing.")],
+) -> None:
+    """Write what other systems build on: AsyncAPI 3, a JSON Schema per topic, golden samples."""
+    for path in write_contracts(folder):
+        console.print(str(path), highlight=False, soft_wrap=True)
 
 
 @cli.command()

@@ -10,6 +10,7 @@ from app.contracts.schemas import json_schemas, message_schemas
 from app.contracts.topics import BATCHES, BI, ORDER_STATE, PAYMENTS, SALES, manifest
 
 TOPICS = (*PUBLISHED_DATA, *RECEIVED_DATA)
+SAMPLES = Path(__file__).parent / "samples"
 KEYS = {
     BI: "certificateId; batchId for rows without one; orderId for order lines",
     ORDER_STATE: "orderId",
@@ -43,16 +44,19 @@ def asyncapi() -> dict[str, Any]:
 
 
 def write_contracts(folder: Path) -> list[Path]:
-    """Writes `asyncapi.json` and one `<topic>.schema.json` per topic; returns the files."""
+    """Writes the AsyncAPI document, one schema per topic and the golden samples; their paths."""
     documents = {f"{topic}.schema.json": schema for topic, schema in json_schemas().items()}
     documents["asyncapi.json"] = asyncapi()
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, document in documents.items():
-        path = folder / name
-        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-        written.append(path)
-    return written
+    contents = {
+        name: json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        for name, document in documents.items()
+    }
+    for sample in sorted(SAMPLES.glob("*.json")):
+        contents[f"samples/{sample.name}"] = sample.read_text()
+    (folder / "samples").mkdir(parents=True, exist_ok=True)
+    for name, text in contents.items():
+        (folder / name).write_text(text)
+    return [folder / name for name in contents]
 
 
 def _channel(topic: str) -> dict[str, Any]:

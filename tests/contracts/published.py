@@ -1,7 +1,6 @@
 """A journal record put through the publisher, and its messages read back."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -10,13 +9,13 @@ import msgspec
 from app.certificates.emission import Output
 from app.certificates.publishing import Publisher
 from app.contracts import wire
+from app.contracts.asyncapi import SAMPLES
 from app.contracts.schemas import json_schemas
 from app.domain.certificates.order_state import Order
 from app.domain.certificates.state import Certificate
 from app.domain.decision import FollowUp
 from app.domain.policy import Policy
 
-SAMPLES = Path(__file__).parent / "samples"
 ID = "gc_5r2k9mz0c7w3fq8t1xvhd4ynbe"
 JOURNALED_AT = 1_788_256_931_005
 

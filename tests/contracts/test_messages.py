@@ -2,6 +2,8 @@
 
 import copy
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,19 +17,20 @@ from app.certificates.intake_batch import BatchMessage
 from app.certificates.intake_payments import Entry, PaymentMessage, RefundDetails
 from app.certificates.intake_sales import LineMessage, SaleMessage
 from app.contracts import received
-from app.contracts.asyncapi import asyncapi, write_contracts
+from app.contracts.asyncapi import SAMPLES, asyncapi
 from app.contracts.messages import PUBLISHED_DATA, Envelope
 from app.contracts.received import RECEIVED_DATA
 from app.contracts.schemas import json_schemas
 
 HERE = Path(__file__).parent
+CHECKOUT = HERE.parent.parent
 TOPICS = sorted(PUBLISHED_DATA)
 ALL_TOPICS = sorted((*PUBLISHED_DATA, *RECEIVED_DATA))
 Schema = dict[str, Any]
 
 
 def sample(topic: str) -> bytes:
-    return (HERE / "samples" / f"{topic}.json").read_bytes().strip()
+    return (SAMPLES / f"{topic}.json").read_bytes().strip()
 
 
 def accepted(topic: str) -> Schema:
@@ -127,20 +130,47 @@ def test_a_breaking_change_would_be_noticed(change: Callable[[Schema], None], br
     assert len(breaks(old, new)) == broken
 
 
-def test_every_topic_of_the_asyncapi_document_has_message_and_operation(tmp_path: Path) -> None:
+def test_every_topic_of_the_asyncapi_document_has_message_and_operation() -> None:
     document = asyncapi()
     assert sorted(document["channels"]) == ALL_TOPICS
     assert {entry["channel"]["$ref"] for entry in document["operations"].values()} == {
         f"#/channels/{topic}" for topic in ALL_TOPICS
     }
+
+
+def contracts_command(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "app", "contracts", str(folder)]
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+
+
+def test_the_command_writes_a_folder_that_stands_alone(tmp_path: Path) -> None:
+    """What another system gets: every reference resolves, every sample fits its schema."""
+    folder = tmp_path / "new" / "contracts"
+    done = contracts_command(folder)
+    assert done.returncode == 0, done.stderr
+    written = {str(path.relative_to(folder)) for path in folder.rglob("*.json")}
+    assert written == {str(Path(line).relative_to(folder)) for line in done.stdout.split()}
+
+    document = json.loads((folder / "asyncapi.json").read_bytes())
+    assert (document["asyncapi"], sorted(document["channels"])) == ("3.0.0", ALL_TOPICS)
     for ref in references(document):
         target: Any = document
         for step in ref.removeprefix("#/").split("/"):
             target = target[step]
-    assert {path.name for path in write_contracts(tmp_path)} == {
-        "asyncapi.json",
-        *(f"{topic}.schema.json" for topic in ALL_TOPICS),
-    }
+    for topic in ALL_TOPICS:
+        schema = json.loads((folder / f"{topic}.schema.json").read_bytes())
+        jsonschema.Draft202012Validator.check_schema(schema)
+        samples = sorted((folder / "samples").glob(f"{topic}*.json"))
+        assert samples
+        for path in samples:
+            jsonschema.validate(json.loads(path.read_bytes()), schema)
+
+
+def test_the_command_does_not_write_over_a_file(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("kept")
+    assert contracts_command(taken).returncode == 2
+    assert taken.read_text() == "kept"
 
 
 def references(node: Any) -> list[str]:
