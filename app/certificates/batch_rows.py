@@ -36,6 +36,7 @@ COLUMNS = frozenset(
         "metadata",
     }
 )
+NUMBERS = frozenset({"row", "nominal", "validityDays"})
 METADATA_MAX = 1_024
 PRODUCT_MAX = 64
 VALIDITY_DAYS_MAX = 36_500
@@ -80,16 +81,13 @@ class RowFault(Exception):
 
 
 class RowReader:
-    """`now`: terms must end after it; `cells`: values are CSV texts, an empty one is absent."""
+    """`now`: terms must end after it."""
 
-    def __init__(
-        self, amounts: Amounts, *, pepper: bytes, policy: Policy, now: int, cells: bool = False
-    ) -> None:
+    def __init__(self, amounts: Amounts, *, pepper: bytes, policy: Policy, now: int) -> None:
         self._amounts = amounts
         self._pepper = pepper
         self._policy = policy
         self._now = now
-        self._cells = cells
 
     def read(self, chunk: Chunk, rows: Iterable[Any]) -> list[GoodRow | BadRow]:
         """Every row has its outcome, in order; of a repeated code or number the first counts."""
@@ -114,12 +112,10 @@ class RowReader:
             raise RowFault("RowUnreadable", "an object is expected")
         if not raw.keys() <= COLUMNS:
             raise RowFault("RowUnreadable", f"other columns than {sorted(COLUMNS)}")
-        if self._cells:
-            return {name: text for name, text in raw.items() if text != ""}
         return {name: value for name, value in raw.items() if value is not None}
 
     def _number(self, cells: Mapping[str, Any], default: int, *, seen: set[str | int]) -> int:
-        row = self._integer(cells.get("row", default))
+        row = _integer(cells.get("row", default))
         if row is None or not 0 <= row <= ROW_MAX:
             raise RowFault("RowUnreadable", f"row: 0 … {ROW_MAX} is expected")
         if row in seen:
@@ -154,8 +150,6 @@ class RowReader:
         )
 
     def _nominal(self, value: Any, currency: str) -> int:
-        if self._cells and self._amounts.is_minor:
-            value = self._integer(value)
         try:
             nominal = self._amounts.minor(value, currency, "nominal", most=self._policy.nominal_max)
         except FieldFault as fault:
@@ -169,7 +163,7 @@ class RowReader:
         if until is not None and days is not None:
             raise RowFault("ValidityInvalid", "validUntil, validityDays: one of them is expected")
         if days is not None:
-            number = self._integer(days)
+            number = _integer(days)
             if number is None or not 1 <= number <= VALIDITY_DAYS_MAX:
                 reason = f"validityDays: 1 … {VALIDITY_DAYS_MAX} is expected"
                 raise RowFault("ValidityInvalid", reason)
@@ -184,11 +178,6 @@ class RowReader:
     def _metadata(self, value: Any) -> str | None:
         if value is None:
             return None
-        if self._cells:
-            try:
-                value = msgspec.json.decode(value)
-            except (msgspec.DecodeError, RecursionError):
-                raise RowFault("RowUnreadable", "metadata: JSON is expected") from None
         if not isinstance(value, dict):
             raise RowFault("RowUnreadable", "metadata: a JSON object is expected")
         text = _compact(value)
@@ -196,10 +185,29 @@ class RowReader:
             raise RowFault("MetadataTooLarge", f"metadata: at most {METADATA_MAX} bytes")
         return text.decode()
 
-    def _integer(self, value: Any) -> int | None:
-        if self._cells and isinstance(value, str) and _NUMBER.fullmatch(value):
-            return int(value)
-        return value if type(value) is int else None
+
+def row_of_cells(cells: Any, amounts: Amounts) -> Any:
+    """A line of CSV as the row of JSON that says the same; what it cannot say stays a text."""
+    if not isinstance(cells, Mapping):
+        return cells
+    members: dict[str, Any] = {name: text for name, text in cells.items() if text != ""}
+    for name in NUMBERS if amounts.is_minor else NUMBERS - {"nominal"}:
+        if _NUMBER.fullmatch(members.get(name, "")):
+            members[name] = int(members[name])
+    if "metadata" in members:
+        members["metadata"] = _decoded(members["metadata"])
+    return members
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+
+
+def _integer(value: Any) -> int | None:
+    return value if type(value) is int else None
 
 
 def _code(cells: Mapping[str, Any]) -> Code:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from app.certificates.batch_rows import BadRow, Chunk, RowReader
+from app.certificates.batch_rows import BadRow, Chunk, RowReader, row_of_cells
 from app.certificates.chunk_records import buried, issue_output, numbers_of, registry_rows
 from app.certificates.chunk_store import QUEUED, ChunkId, ChunkStore, NewChunk
 from app.certificates.chunks import (
@@ -113,13 +113,11 @@ class Batches:
     def _read(self, sent: Upload) -> Work:
         rules = self._rules
         reader = RowReader(
-            rules.amounts,
-            pepper=rules.pepper,
-            policy=rules.policy,
-            now=self._now_ms(),
-            cells=sent.cells,
+            rules.amounts, pepper=rules.pepper, policy=rules.policy, now=self._now_ms()
         )
         rows = sent.rows if not isinstance(sent.rows, Generate) else _made_up(sent.rows)
+        if sent.cells:
+            rows = [row_of_cells(line, rules.amounts) for line in rows]
         chunk = Chunk(sent.batch_id, sent.chunk, 0, sent.first_row)
         return Work(sent, rows, reader.read(chunk, rows))
 
@@ -158,9 +156,7 @@ class Batches:
     def _outputs(self, chunk: ChunkId, found: Sorted) -> list[Output]:
         now, seal = self._now_ms(), self._rules.seal
         issued = [issue_output(row.certificate_id, row.command, now) for row in found.good]
-        return issued + [
-            buried(one, batch_id=chunk.batch_id, seal=seal, now=now) for one in found.rejected
-        ]
+        return issued + [buried(one, chunk, seal=seal, now=now) for one in found.rejected]
 
     async def _awaited(self, chunk: ChunkId, answer: Answer, *, seconds: float) -> Answer:
         loop = asyncio.get_running_loop()

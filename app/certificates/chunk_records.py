@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from app.certificates.batch_rows import BadRow, GoodRow
+from app.certificates.chunk_store import ChunkId
 from app.certificates.emission import Output
 from app.certificates.publishing_internal import SealDeadLetter
 from app.contracts import dead_letters
@@ -44,10 +45,10 @@ def cancel_output(key: str, issued: IssueCertificate, *, reason: str, now: int) 
     return _command(key, command, command_id=place, now=now)
 
 
-def buried(rejected: Rejected, *, batch_id: str, seal: SealDeadLetter, now: int) -> Output:
+def buried(rejected: Rejected, chunk: ChunkId, *, seal: SealDeadLetter, now: int) -> Output:
     topic = BATCHES
     place = dead_letters.Place(topic, NOWHERE, NOWHERE)
-    entity = rejected.certificate_id or batch_id
+    entity = rejected.certificate_id or chunk.batch_id
     cause = dead_letters.Cause(
         "VALIDATE",
         rejected.code,
@@ -56,10 +57,11 @@ def buried(rejected: Rejected, *, batch_id: str, seal: SealDeadLetter, now: int)
         entity,
         rejected.last4,
         rejected.row,
+        f"{chunk.batch_id}:{chunk.chunk}:{chunk.attempt}",
     )
     kid, box = seal(_json(rejected.original))
     headers = dead_letters.headers(place, cause, sealed=kid)
-    return Output(dead_letters_of(topic), batch_id.encode(), box, headers)
+    return Output(dead_letters_of(topic), chunk.batch_id.encode(), box, headers)
 
 
 def registry_rows(good: Iterable[GoodRow], rejected: Iterable[Rejected]) -> list[dict[str, Any]]:

@@ -57,33 +57,37 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Sorted(msgspec.Struct, frozen=True):
-    """Rows of one chunk by what becomes of them; `codes`: row number → code in clear."""
+    """Rows of one chunk by what becomes of them.
+
+    By row number: `originals` of the good ones as they came, `codes` in clear to be shown.
+    """
 
     good: list[GoodRow]
     rejected: list[Rejected]
+    originals: dict[int, Any]
     codes: dict[int, str]
 
     def without(self, numbers: set[int]) -> "Sorted":
         """Rows that already stand for other certificates are rejected too."""
-        clashing = [row for row in self.good if row.row in numbers]
         good = [row for row in self.good if row.row not in numbers]
-        return Sorted(good, self.rejected + [_clash(row) for row in clashing], self.codes)
+        clashing = [_clash(row, self.originals[row.row]) for row in self.good if row.row in numbers]
+        return Sorted(good, self.rejected + clashing, self.originals, self.codes)
 
 
 def sort_rows(
     chunk: ChunkId, rows: Sequence[Any], outcomes: Outcomes, *, generated: bool
 ) -> Sorted:
     """The commands get the attempt, which was not known when the rows were read."""
-    good, rejected, codes = [], [], {}
+    good, rejected, originals = [], [], {}
     for original, outcome in zip(rows, outcomes, strict=True):
         if isinstance(outcome, BadRow):
             rejected.append(rejected_row(outcome, original))
             continue
         command = msgspec.structs.replace(outcome.command, attempt=chunk.attempt)
         good.append(GoodRow(outcome.row, outcome.certificate_id, command))
-        if generated:
-            codes[outcome.row] = original["code"]
-    return Sorted(good, rejected, codes)
+        originals[outcome.row] = original
+    codes = {row: one["code"] for row, one in originals.items()} if generated else {}
+    return Sorted(good, rejected, originals, codes)
 
 
 def validated(sent: Upload, outcomes: Outcomes) -> Answer:
@@ -150,7 +154,7 @@ def shown(row: Row) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value is not None}
 
 
-def _clash(row: GoodRow) -> Rejected:
+def _clash(row: GoodRow, original: Any) -> Rejected:
     reason = "row: stands for another certificate of this batch"
     last4 = row.command.last4
-    return Rejected(row.row, "RowChanged", reason, row.certificate_id, last4, {"row": row.row})
+    return Rejected(row.row, "RowChanged", reason, row.certificate_id, last4, original)

@@ -36,7 +36,7 @@ class Place(msgspec.Struct, frozen=True):
 class Cause(msgspec.Struct, frozen=True):
     """`reason` must be masked already: no code, phone or e-mail in it.
 
-    `chunk`: of a batch row that came by topic, `<batchId>:<chunk>:<attempt>`.
+    `chunk`: of a batch row, `<batchId>:<chunk>:<attempt>`.
     """
 
     stage: Stage

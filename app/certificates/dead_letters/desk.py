@@ -196,6 +196,8 @@ def _replayable(letter: Letter, opened: bytes) -> bytes:
     """A row becomes a batch of itself again, one attempt further, so that its outcome counts."""
     if wire.ROW not in letter.headers or letter.target != BATCHES:
         return opened
+    if letter.code == "RowChanged":
+        raise Refused("RowChanged", "its number is another certificate's: send it under its own")
     batch_id, chunk, attempt = _chunk(letter)
     try:
         row = msgspec.json.decode(opened)
@@ -211,5 +213,5 @@ def _replayable(letter: Letter, opened: bytes) -> bytes:
 def _chunk(letter: Letter) -> tuple[str, int, int]:
     parts = letter.headers.get(wire.CHUNK, "").rsplit(":", 2)
     if len(parts) != 3:
-        raise Refused("RowOfUpload", "the row came by upload: send it in a new chunk")
+        raise Refused("ChunkUnknown", "the letter names no chunk: send the row in a new one")
     return parts[0], int(parts[1]), int(parts[2])

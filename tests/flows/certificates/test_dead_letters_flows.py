@@ -3,20 +3,16 @@
 import asyncio
 import base64
 import json
-import subprocess
-import sys
 from typing import Any
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
-from app.certificates.audit_reading import partitions_of
 from app.certificates.database import Database
 from app.certificates.sealing import DeadLetterSealer
 from app.contracts import dead_letters
 from app.contracts.topics import (
-    BATCHES,
     COMMANDS,
     HANDLED,
     NOTIFICATIONS,
@@ -24,49 +20,11 @@ from app.contracts.topics import (
     SALES,
     dead_letters_of,
 )
-from deploy.proving.cluster import CHECKOUT, secrets_of
-from tests.flows.certificates.town import NOMINAL, Town, moment, row_of
+from deploy.proving.cluster import secrets_of
+from tests.flows.certificates.letter_desk import acted, call, command_line, listed, whole
+from tests.flows.certificates.town import NOMINAL, Town, moment
 
-ACTOR = {"Actor": "anna"}
 PHONE = "+79997770001"
-
-
-async def listed(town: Town, entity: str, *, count: int = 1) -> list[dict[str, Any]]:
-    """The open letters about that entity, once there are so many."""
-    deadline = asyncio.get_running_loop().time() + 20
-    while True:
-        answer = await call(town, "GET", "", params={"entity": entity})
-        letters: list[dict[str, Any]] = answer.json()["letters"]
-        if len(letters) == count:
-            return letters
-        assert asyncio.get_running_loop().time() < deadline, letters
-        await asyncio.sleep(0.2)
-
-
-async def call(town: Town, method: str, path: str, **request: Any) -> httpx.Response:
-    (services,) = town.cluster.services
-    url = f"http://127.0.0.1:{services.internal}/dead-letters{path}"
-    async with httpx.AsyncClient(timeout=30) as client:
-        return await client.request(method, url, headers=ACTOR, **request)
-
-
-async def acted(town: Town, what: str, *letters: str, **more: str) -> list[tuple[str, str | None]]:
-    """Outcome and code of each letter."""
-    answer = await call(town, "POST", f"/{what}", json={"letters": letters, **more})
-    assert answer.status_code == 200, answer.text
-    return [(one["outcome"], one.get("code")) for one in answer.json()["letters"]]
-
-
-async def command_line(town: Town, *words: str) -> tuple[int, str]:
-    def run() -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "app", "dead-letters", *words]
-        env = town.cluster.env | {"COLUMNS": "400"}
-        return subprocess.run(
-            command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False
-        )
-
-    done = await asyncio.to_thread(run)
-    return done.returncode, done.stdout + done.stderr
 
 
 async def test_a_faulty_sale_is_listed_shown_without_secrets_and_given_up(town: Town) -> None:
@@ -161,29 +119,6 @@ async def test_a_refused_command_goes_back_to_the_ledger_and_changes_nothing(tow
     assert (await town.get(f"/certificates/orders/{order_id}")).json() == before
 
 
-async def test_a_bad_row_is_sent_again_as_a_batch_of_itself(town: Town) -> None:
-    good, bad = town.card(batch_id=f"{town.run}-rows"), town.card(row=2)
-    rows = [row_of(good), row_of(bad) | {"nominal": 0}]
-    message = {"batchId": good.batch_id, "chunk": 7, "attempt": 3, "rows": rows}
-    await town.send(BATCHES, good.batch_id, message)
-    (letter,) = await listed(town, bad.id)
-    assert (letter["code"], letter["row"]) == ("NominalInvalid", "2")
-    assert await acted(town, "replay", letter["letter"]) == [("replayed", None)]
-    (again,) = await listed(town, bad.id)
-    assert again["letter"] != letter["letter"]
-    (sent,) = [
-        json.loads(one.value)
-        for one in await whole(town, BATCHES)
-        if dict(one.headers).get(dead_letters.REPLAYED) == letter["letter"].encode()
-    ]
-    assert {name: sent[name] for name in ("batchId", "chunk", "attempt")} == {
-        "batchId": good.batch_id,
-        "chunk": 7,
-        "attempt": 4,
-    }
-    assert sent["rows"] == [row_of(bad) | {"nominal": 0}]
-
-
 @pytest.mark.parametrize("topic", [COMMANDS, NOTIFICATIONS])
 async def test_bytes_that_nobody_can_read_are_listed_from_inner_topics_too(
     town: Town, topic: str
@@ -276,17 +211,3 @@ async def bury(town: Town, topic: str, key: str, *, value: bytes) -> str:
             headers=dead_letters.headers(place, cause, sealed=kid),
         )
     return f"{done.topic}/{done.partition}/{done.offset}"
-
-
-async def whole(town: Town, topic: str) -> list[Any]:
-    """All records of a topic."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=town.bootstrap, auto_offset_reset="earliest")
-    async with consumer:
-        numbers = await partitions_of(town.bootstrap, topic)
-        tps = [TopicPartition(topic, number) for number in numbers]
-        consumer.assign(tps)
-        ends, found = await consumer.end_offsets(tps), []
-        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                found += records
-    return found

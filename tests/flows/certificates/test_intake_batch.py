@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.certificates.batch_rows import BadRow, Chunk, RowReader
+from app.certificates.batch_rows import BadRow, Chunk, RowReader, row_of_cells
 from app.certificates.inbound import Amounts, Fault
 from app.certificates.intake_batch import BatchTranslated
 from app.domain.certificates.commands import IssueCertificate
@@ -138,9 +138,10 @@ def test_what_is_no_json_is_a_dead_letter() -> None:
 
 
 def cells(unit: str = "minor", **told: str) -> Any:
-    reader = RowReader(Amounts(unit), pepper=PEPPER, policy=POLICY, now=NOW, cells=True)
+    reader = RowReader(Amounts(unit), pepper=PEPPER, policy=POLICY, now=NOW)
     plain = {"code": CODE, "nominal": "300000", "currency": "RUB", "validUntil": "", "row": ""}
-    (outcome,) = reader.read(Chunk("B", 2, 1, first_row=501), [plain | told])
+    members = row_of_cells(plain | told, Amounts(unit))
+    (outcome,) = reader.read(Chunk("B", 2, 1, first_row=501), [members])
     return outcome
 
 
