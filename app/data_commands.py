@@ -18,7 +18,7 @@ from app.certificates.load_client import BatchClient
 from app.certificates.load_file import BatchFile, LoadFailed
 from app.certificates.load_generated import CodesFile, Generator, Wanted
 from app.certificates.loader import Load, Loader
-from app.certificates.mart_nightly import Night, nightly
+from app.certificates.mart_nightly import Closed, close_days
 from app.certificates.mart_rebuild import Rebuilt, rebuild
 from app.certificates.reconcile import Reconciled, reconcile
 from app.certificates.reports import PLOTTED, REPORTS, plot, report_rows, report_table, write_csv
@@ -110,7 +110,7 @@ def report(
         raise typer.BadParameter(f"drawn are {', '.join(PLOTTED)}", param_hint="--plot")
 
     async def read() -> list[dict[str, Any]]:
-        opened = Database(_dsn(database, data), tz=_business_tz())
+        opened = Database(_dsn(database, data), policy=_policy())
         try:
             bounds = (since.date() if since else None, until.date() if until else None)
             return await report_rows(opened, name, since=bounds[0], until=bounds[1])
@@ -157,10 +157,10 @@ def mart_rebuild(
 def mart_nightly(database: DatabaseUrl = None, *, data: DataFolder = EMBEDDED) -> None:
     """Keep what was owed at the end of each day; drop audit older than five years."""
 
-    async def job() -> Night:
-        opened = Database(_dsn(database, data), tz=_business_tz())
+    async def job() -> Closed:
+        opened = Database(_dsn(database, data), policy=_policy())
         try:
-            return await nightly(opened)
+            return await close_days(opened)
         finally:
             await opened.close()
 
@@ -173,7 +173,7 @@ def reconcile_mart() -> int:
 
     async def job() -> Reconciled:
         known = settings()
-        opened = Database(known.database_url, tz=_business_tz())
+        opened = Database(known.database_url, policy=_policy())
         try:
             return await reconcile(known.kafka_url, opened)
         finally:
@@ -269,9 +269,9 @@ def _dsn(given: str | None, data: Path) -> str:
     return found
 
 
-def _business_tz() -> str:
-    policy: dict[str, Any] = json.loads(os.environ.get("GIFTMARK_POLICY", "{}"))
-    return Policy(**policy).business_tz
+def _policy() -> Policy:
+    fields: dict[str, Any] = json.loads(os.environ.get("GIFTMARK_POLICY", "{}"))
+    return Policy(**fields)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

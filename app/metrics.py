@@ -76,5 +76,23 @@ class FlowMetrics:
         self.alerts = Counter("giftmark_order_alerts", "Events that an operator must see", ["name"])
 
 
+class MartMetrics:
+    """The last night of the mart, the same in every services worker."""
+
+    def __init__(self) -> None:
+        self.night_timestamp = Gauge(
+            "giftmark_mart_night_timestamp_seconds", "When the last night's work ended"
+        )
+        self.night_seconds = Gauge("giftmark_mart_night_seconds", "How long that work took")
+        self.differences = Gauge(
+            "giftmark_mart_reconciliation_differences",
+            "Certificates that journal and mart disagree on",
+        )
+        self.behind = Gauge(
+            "giftmark_mart_reconciliation_behind", "Certificates that the mart had not yet copied"
+        )
+
+
 LEDGER = LedgerMetrics()
 FLOW = FlowMetrics()
+MART = MartMetrics()

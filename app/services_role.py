@@ -23,6 +23,7 @@ from app.contracts.topics import NOTIFICATIONS
 from app.domain.policy import Policy
 from app.marking_role import MarkingService
 from app.marking_settings import marking_settings
+from app.mart_role import NightService
 from app.metrics import FLOW
 from app.notifications_role import NotificationService
 from app.settings import Settings
@@ -73,6 +74,7 @@ def mart_part(shared: Shared) -> Part:
         handlers=[
             (topic, partitions, handler) for topic, handler in mart_handlers(shared.database)
         ],
+        services=[NightService(shared.settings, shared.policy, shared.database)],
     )
 
 
@@ -122,7 +124,7 @@ class ServicesRole(Service):
         self.settings = settings
         self.app: faust.App = faust_app(settings, "services", canonical_url=f"http://{host}:{port}")
         policy, link = Policy(**settings.policy), BrokerLink(settings.kafka_url)
-        database = Database(settings.database_url, tz=policy.business_tz)
+        database = Database(settings.database_url, policy=policy)
         self.shared = Shared(settings, policy, database, link, Outlet(link))
         self.parts = [part(self.shared) for part in PARTS]
         self._internal = internal

@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     notify_resend_s: float = Field(default=600.0, gt=0)
     notify_give_up_s: float = Field(default=86_400.0, gt=0)
 
+    # From this hour of the zone of business on the mart's night is due.
+    nightly_hour: int = Field(default=3, ge=0, le=23)
+
     # Fields of `Policy` that differ from their defaults, as JSON.
     policy: dict[str, Any] = {}
 

@@ -25,7 +25,7 @@ class BatchService:
     def __init__(self, settings: Settings, outlet: Outlet, seal: SealDeadLetter) -> None:
         policy = Policy(**settings.policy)
         now_ms = Clock(settings.clock_offset_ms).wall_ms
-        self.database = Database(settings.database_url, tz=policy.business_tz)
+        self.database = Database(settings.database_url, policy=policy)
         pepper = settings.code_pepper.get_secret_value()
         rules = Rules(Amounts(settings.inbound_amount_unit), pepper, policy, seal)
         self._outlet = outlet

@@ -11,6 +11,7 @@ import psycopg2
 from psycopg2.errors import LockNotAvailable
 from psycopg2.extras import RealDictCursor
 
+from app.domain.policy import Policy
 from app.integrations.postgres import WatchableConnection
 
 Row = dict[str, Any]
@@ -67,12 +68,14 @@ class Transaction:
 
 
 class Database:
-    """Without a DSN everything is StorageUnavailable; `tz`: the zone of business for reports."""
+    """Without a DSN everything is StorageUnavailable; views take their terms from the policy."""
 
-    def __init__(self, dsn: str | None, *, tz: str = "UTC", most: int = POOL_MOST) -> None:
+    def __init__(
+        self, dsn: str | None, *, policy: Policy | None = None, most: int = POOL_MOST
+    ) -> None:
         self._dsn = dsn
         self._most = most
-        self._session = session_options(tz)
+        self._session = session_options(policy or Policy())
         self._pool: aiopg.Pool = None
         self._opening = asyncio.Lock()
 
@@ -128,15 +131,16 @@ class Database:
             return self._pool
 
 
-def session_options(tz: str) -> str:
-    """Nobody waits long for a lock or an answer; views take the day from `giftmark.tz`."""
+def session_options(policy: Policy) -> str:
+    """Nobody waits long for a lock or an answer; the views read `giftmark.*`."""
     settings = {
         "lock_timeout": "2000",
         "statement_timeout": "15000",
         "idle_in_transaction_session_timeout": "60000",
         "client_connection_check_interval": "500",  # what was cut short holds no lock for long
         "timezone": "UTC",
-        "giftmark.tz": tz,
+        "giftmark.tz": policy.business_tz,
+        "giftmark.claim_months": str(policy.claim_period_months),
     }
     return " ".join(f"-c {name}={value}" for name, value in settings.items())
 

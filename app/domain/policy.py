@@ -45,3 +45,4 @@ class Policy(msgspec.Struct, frozen=True, gc=False):
     entries_max: int = 500
     contact_after_activation_days: int = 60
     contact_after_sent_days: int = 7
+    claim_period_months: int = 36

@@ -11,6 +11,6 @@ from app.migrations import migrate
 @pytest.fixture
 async def database(postgres: str) -> AsyncIterator[Database]:
     migrate(postgres)
-    opened = Database(postgres, tz="Europe/Moscow")
+    opened = Database(postgres)
     yield opened
     await opened.close()

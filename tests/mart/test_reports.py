@@ -1,6 +1,7 @@
 """Reports: every view reads, and says what the operations say."""
 
 import io
+import time
 from datetime import date
 from pathlib import Path
 
@@ -10,9 +11,18 @@ from rich.console import Console
 from app.certificates.database import Database
 from app.certificates.mart import Mart
 from app.certificates.reports import PLOTTED, REPORTS, plot, report_rows, report_table, write_csv
-from app.domain.certificates.commands import RequestRefund
+from app.domain.certificates.commands import (
+    ActivateCertificate,
+    AllocateCertificate,
+    BlockCertificate,
+    IssueCertificate,
+    RequestRefund,
+)
+from app.domain.policy import DAY_MS, Policy
 from tests.domain.certificates.order_town import payment, sale, sold
 from tests.mart.told import Law, a_life, call, taken
+
+MONTH_MS = 31 * DAY_MS
 
 
 @pytest.fixture
@@ -58,11 +68,30 @@ async def test_a_report_is_bounded_by_days(database: Database, told: Law) -> Non
 async def test_the_end_of_a_day_is_that_of_the_zone_of_business(
     database: Database, postgres: str, told: Law
 ) -> None:
-    far = Database(postgres, tz="Pacific/Kiritimati")
+    far = Database(postgres, policy=Policy(business_tz="Pacific/Kiritimati"))
     (here,) = await report_rows(database, "redemption")
     (there,) = await report_rows(far, "redemption")
     await far.close()
     assert (there["day"] - here["day"]).days == 1
+
+
+async def test_the_claim_period_of_what_expired_is_a_setting(
+    database: Database, postgres: str
+) -> None:
+    law = Law()
+    law.now = int(time.time() * 1_000) - 25 * MONTH_MS
+    line = ("SO-1", "1", 1)
+    issue = IssueCertificate("R6N4", False, 3_000, "RUB", None, 1, None, None, "B-1", 1, 1, 1)
+    allocate = AllocateCertificate(*line, 3_000, "RUB")
+    law.tell("gc_1", issue, allocate, ActivateCertificate(*line))
+    law.now += 3 * DAY_MS
+    law.tell("gc_1", BlockCertificate("lost", call=call("block_certificate")))
+    await taken(Mart(database), law.records)
+    shorter = Database(postgres, policy=Policy(claim_period_months=24))
+    over = [(await report_rows(one, "breakage"))[0] for one in (database, shorter)]
+    await shorter.close()
+    assert [row["claim_period_over"] for row in over] == [False, True]
+    assert [(row["balance"], row["idle_months"]) for row in over] == [(3_000, 25)] * 2
 
 
 @pytest.mark.parametrize("name", PLOTTED)

@@ -32,7 +32,7 @@ WHERE day = (SELECT max(day) FROM mart.liability)
 
 @pytest.fixture
 async def database(town_database: str) -> Any:
-    opened = Database(town_database, tz="Europe/Moscow")
+    opened = Database(town_database)
     yield opened
     await opened.close()
 
