@@ -35,4 +35,5 @@ async def sign(desk: Desk, work: Work, step: Sign) -> Next:
     with contextlib.suppress(OrderStateError):
         async with desk.database.transaction() as tx:
             await sign_requests.store_signature(tx, request.id, Signed(cms))
+    desk.crash.passed(step.operation, "signed")
     return AGAIN

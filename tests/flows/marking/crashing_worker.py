@@ -2,12 +2,17 @@
 
 import asyncio
 import sys
+from typing import Literal
 
 import httpx
 import msgspec
 
+from app.domain.marking.draft import DraftLine, OrderDraft
 from app.marking.desk import Desk
 from app.marking.due_polls import publish_due_polls
+from app.marking.flow import OrderFlow
+from app.marking.issues import IssueKind
+from app.marking.issuing import IssueRequest, reserve
 from app.marking.queue import sweep
 from app.marking.runner import Runner
 from app.marking.work import WorkMessage
@@ -16,16 +21,28 @@ from tests.flows.marking.rig import SandboxSigners, open_desk
 
 
 class Task(msgspec.Struct):
+    """`act`: what the process does; `by` and `order_id`: for whom, and of which order."""
+
     dsn: str
     origin: str
     inn: str
     crash_at: str
+    act: Literal["work", "order", "issue"] = "work"
+    by: str = ""
+    order_id: str = ""
+    gtin: str = ""
+    quantity: int = 0
     owner: str = "w1/crashing"
-    terms: dict[str, str] = {}
 
 
-async def work(desk: Desk, runner: Runner) -> None:
-    while True:
+async def act(desk: Desk, runner: Runner, task: Task) -> None:
+    if task.act == "order":
+        draft = OrderDraft(lines=(DraftLine(task.gtin, task.quantity),))
+        await OrderFlow(desk).start_order_flow(task.by, task.gtin, draft=draft)
+    if task.act == "issue":
+        request = IssueRequest(kind=IssueKind.TXT, gtin=task.gtin, next=task.quantity)
+        await reserve(desk, task.order_id, request=request, by=task.by)
+    while task.act == "work":
         await publish_due_polls(desk)
         await sweep(desk)
         await runner.idle()
@@ -46,10 +63,9 @@ async def main(task: Task) -> None:
             publish=publish,
             owner=task.owner,
             marking_crash_at=task.crash_at,
-            **task.terms,
         )
         runners.append(Runner(desk))
-        await asyncio.wait_for(work(desk, runners[0]), 40)
+        await asyncio.wait_for(act(desk, runners[0], task), 40)
 
 
 if __name__ == "__main__":

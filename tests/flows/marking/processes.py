@@ -23,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[3]
 PREFIX = "/api/v1/marking"
 SCALE = 20
 READY_S = 60.0
+# By command, as the settings are by default: 60 and 100.
+PATIENCE_MINUTES = float(os.environ.get("MARKING_PATIENCE_MINUTES", "6"))
+STATION_PLACES = int(os.environ.get("MARKING_STATION_PLACES", "24"))
 ENDED = frozenset({"COMPLETED", "CANCELLED"})
 
 
@@ -132,7 +135,8 @@ def environment(dsn: str, kafka: str, sandbox: str) -> dict[str, str]:
         "GIFTMARK_DATABASE_URL": dsn,
         "GIFTMARK_SANDBOX_URL": sandbox,
         "GIFTMARK_MARKING_TIME_SCALE": str(SCALE),
-        "GIFTMARK_ORDER_TIMEOUT_MINUTES": "6",
+        "GIFTMARK_ORDER_TIMEOUT_MINUTES": str(PATIENCE_MINUTES),
+        "GIFTMARK_SUZ_MAX_QUEUED_ORDERS": str(STATION_PLACES),
         "GIFTMARK_CREATED_LIMIT_S": "100",
         "GIFTMARK_HTTP_READ_S": "100",
         "GIFTMARK_HTTP_CONNECT_S": "60",

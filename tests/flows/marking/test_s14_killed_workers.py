@@ -1,4 +1,4 @@
-"""Acceptance scenarios 14, 34, 38, 43 and 47: workers that die, freeze or are asked to stop."""
+"""Acceptance scenarios 14, 34, 43 and 47: workers that die, freeze or are asked to stop."""
 
 import asyncio
 import signal
@@ -70,24 +70,6 @@ def test_s43_a_worker_asked_to_stop_leaves_its_call_doubtful_and_ends(stack: Sta
     assert shop.count("suz.create_order") == 1
     doubted = [e["details"] for e in shop.timeline(order_id) if e["action"].startswith("call.")]
     assert doubted
-
-
-def test_s38_codes_that_come_after_the_lease_are_stored_once(stack: Stack) -> None:
-    stack.rest_spare()
-    shop, order_id = gated(stack, "C9")
-    stack.main.send(signal.SIGSTOP)
-    try:
-        stack.spare()
-        shop.through(stack, stack.workers[1])
-        shop.until_status(order_id, "COMPLETED", within_s=120)
-    finally:
-        stack.main.send(signal.SIGCONT)
-    shop.player.control("POST", "/gates/release", {"then": "continue"})
-    shop.through(stack, stack.main)
-    shop.wait_nominal(40)
-    shop.assert_complete(order_id)
-    assert len(shop.player.control("GET", "/ledger")) == 2
-    assert shop.count("suz.fetch_codes") == 2
 
 
 def test_s34_every_work_message_twice_changes_nothing(stack: Stack) -> None:

@@ -1,16 +1,19 @@
 """Acceptance scenarios 22–25 and 29: orders that wait, split, break and fill the station."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
 
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.abreast import together
-from tests.flows.marking.stack import Stack
+from tests.flows.marking.processes import PATIENCE_MINUTES, SCALE, STATION_PLACES
+from tests.flows.marking.stack import Shop, Stack
 
 GTIN, OTHER = gtin_of(1), gtin_of(2)
 MANY = 25_000
-PLACES = 3
+LATE = 3
 
 
 @pytest.mark.beside
@@ -37,7 +40,8 @@ def stays_pending(stack: Stack) -> None:
     shop = stack.shop()
     shop.fault("suz.create_order", "stay", state="PENDING", times=0)
     order_id = shop.order((GTIN, 10))["id"]
-    told = shop.until(order_id, lambda order: order["escalated_at"] is not None, within_s=90)
+    within_s = 60 + 2 * PATIENCE_MINUTES * 60 / SCALE
+    told = shop.until(order_id, lambda order: order["escalated_at"] is not None, within_s=within_s)
     assert told["status"] == "EMITTING"
     asked = shop.count("suz.order_list")
     shop.wait_nominal(120)
@@ -97,20 +101,46 @@ def test_s25_a_lost_tail_of_a_closed_order_costs_one_code(stack: Stack) -> None:
 
 
 def test_s29_a_full_station_makes_orders_wait_for_their_turn(stack: Stack) -> None:
+    """Two workers send at once; the station has exactly the room that the service counts on."""
     shop = stack.shop()
-    shop.player.control("PUT", "/switches", {"limits": {"queued_orders": PLACES}})
+    shop.player.control("PUT", "/switches", {"limits": {"queued_orders": STATION_PLACES}})
     shop.fault("suz.create_order", "stay", state="PENDING", times=0)
     stack.spare()
-    orders = [shop.order((GTIN, 2))["id"] for _ in range(PLACES)]
-    for order_id in orders:
-        shop.until_status(order_id, "EMITTING")
-    late = shop.order((GTIN, 2))["id"]
-    held = shop.until_hold(late, "suz_limit")
-    assert "предел" in held["hold"]["text"]
-    assert len(shop.player.control("GET", "/orders")) == PLACES
+    hands = [stack.caller(shop.key, worker) for worker in stack.workers[:2]]
+
+    def place(number: int) -> str:
+        body = {"participant_id": shop.id, "lines": [{"gtin": GTIN, "quantity": 2}]}
+        hand = hands[number % 2]
+        return str(hand.ok(hand.post("/orders", body))["id"])
+
+    with ThreadPoolExecutor(4) as pool:
+        orders = list(pool.map(place, range(STATION_PLACES + LATE)))
+    waiting = until_full(shop, orders)
+    assert "предел" in shop.read(waiting[0])["hold"]["text"]
+    for number, (leaving, next_one) in enumerate(
+        zip(shop.player.control("GET", "/orders"), sorted(waiting), strict=False), 1
+    ):
+        shop.player.control("POST", f"/orders/{leaving['orderId']}", {"action": "proceed"})
+        shop.until_status(next_one, "EMITTING")
+        assert len(shop.player.control("GET", "/orders")) == STATION_PLACES + number
     shop.player.control("DELETE", "/faults")
     shop.proceed()
-    for order_id in [*orders, late]:
+    for order_id in orders:
         shop.until_status(order_id, "COMPLETED", within_s=90)
+    assert {entry["status"] for entry in shop.player.journal("suz.create_order")} == {200}
     shop.player.assert_clean()
-    assert len(shop.ledger()) == 2 * (PLACES + 1)
+    assert len(shop.ledger()) == 2 * len(orders)
+
+
+def until_full(shop: Shop, orders: list[str]) -> list[str]:
+    """Until every order stands at the station or waits for a place there; those that wait."""
+    deadline = time.monotonic() + 60 + STATION_PLACES
+    while True:
+        shown = [shop.read(order_id) for order_id in orders]
+        waiting = [o["id"] for o in shown if (o["hold"] or {}).get("kind") == "suz_limit"]
+        emitting = sum(o["status"] == "EMITTING" for o in shown)
+        if (emitting, len(waiting)) == (STATION_PLACES, LATE):
+            assert len(shop.player.control("GET", "/orders")) == STATION_PLACES
+            return waiting
+        assert time.monotonic() < deadline, [(o["status"], o["hold"]) for o in shown]
+        time.sleep(0.3)
