@@ -1,12 +1,16 @@
 """The marking half on its topics and timers: decode, hand to the runner, acknowledge."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import structlog
+from aiokafka import ConsumerRecord
 
 from agents.handling import Handler, TryAgain
 from app.batches import Batch
+from app.contracts import dead_letters as wire
+from app.contracts.topics import MARKING_NOTIFICATIONS as NOTIFICATIONS
 from app.marking.database import BROKEN
 from app.marking.desk import Desk
 from app.marking.due_polls import return_polls
@@ -24,8 +28,6 @@ from app.marking.work import (
     decode,
 )
 
-NOTIFICATIONS = "marking_notifications"
-DEAD_LETTERS = "marking.DLQ"
 log = structlog.get_logger("marking")
 
 # Writes one dead letter and returns when it is acknowledged: key, value, headers.
@@ -64,7 +66,7 @@ class MarkingAgents:
     async def _accept(self, batch: Batch) -> None:
         refused = []
         for record in batch.records:
-            message = await self._decoded(record.key or b"", record.value or b"", batch.tp.topic)
+            message = await self._decoded(record)
             if message is not None and not self._runner.accept(message):
                 refused.append(message)
         polls = [message for message in refused if message.task in POLL_TASKS]
@@ -75,14 +77,22 @@ class MarkingAgents:
                 log.info("refused polls wait their interval: %s", type(error).__name__)
         batch.done()
 
-    async def _decoded(self, key: bytes, value: bytes, topic: str) -> WorkMessage | None:
+    async def _decoded(self, record: ConsumerRecord) -> WorkMessage | None:
         try:
-            return decode(value)
+            return decode(record.value or b"")
         except UndecodableWork as problem:
-            headers = [("topic", topic.encode()), ("error", str(problem).encode())]
-            await self._bury(key, value, headers)
-            DLQ.labels(topic).inc()
+            await self._give_up(record, "WorkUndecodable", problem)
             return None
+
+    async def _give_up(self, record: ConsumerRecord, code: str, problem: Exception) -> None:
+        """To the dead letters, from where people send it again."""
+        place = wire.Place(record.topic, record.partition, record.offset)
+        entity = (record.key or b"").decode(errors="replace") or None
+        now_ms = time.time_ns() // 1_000_000
+        cause = wire.Cause("DECODE", code, str(problem), now_ms, entity=entity)
+        headers = wire.headers(place, cause, sealed=None)
+        await self._bury(record.key or b"", record.value or b"", headers)
+        DLQ.labels(record.topic).inc()
 
     async def notifications(self, batch: Batch) -> None:
         """Mail for each notification, once."""
@@ -92,9 +102,7 @@ class MarkingAgents:
             except BROKEN as error:
                 raise TryAgain(type(error).__name__) from None
             except ValueError as problem:
-                headers = [("topic", NOTIFICATIONS.encode()), ("error", str(problem).encode())]
-                await self._bury(record.key or b"", record.value or b"", headers)
-                DLQ.labels(NOTIFICATIONS).inc()
+                await self._give_up(record, "NoticeUndecodable", problem)
             except OSError as error:
                 log.warning("mail was not sent", error=type(error).__name__)
         batch.done()

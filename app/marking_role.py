@@ -11,8 +11,10 @@ from mode import Service
 from prometheus_client import REGISTRY
 
 from agents.handling import Handler, TryAgain
-from agents.marking import DEAD_LETTERS, NOTIFICATIONS, MarkingAgents
+from agents.marking import MarkingAgents
 from app.batches import Batch
+from app.contracts.topics import MARKING_DEAD_LETTERS as DEAD_LETTERS
+from app.contracts.topics import MARKING_NOTIFICATIONS as NOTIFICATIONS
 from app.integrations.observing import PrometheusObserver
 from app.marking.changes import Changes
 from app.marking.desk import Desk

@@ -8,16 +8,22 @@ from app.contracts import dead_letters as wire
 from app.contracts.topics import (
     BATCHES,
     COMMANDS,
+    MARKING_DEAD_LETTERS,
+    MARKING_NOTIFICATIONS,
+    MARKING_STATUSES,
     NOTIFICATIONS,
     PAYMENTS,
     SALES,
+    SUZ_ORDERS,
     dead_letters_of,
 )
 from app.domain.certificates.times import rfc3339
 
-SOURCES = {
-    dead_letters_of(topic): topic for topic in (SALES, PAYMENTS, BATCHES, COMMANDS, NOTIFICATIONS)
-}
+# Which topics the letters of a dead-letter topic come from.
+SOURCES: dict[str, tuple[str, ...]] = {
+    dead_letters_of(topic): (topic,)
+    for topic in (SALES, PAYMENTS, BATCHES, COMMANDS, NOTIFICATIONS)
+} | {MARKING_DEAD_LETTERS: (SUZ_ORDERS, MARKING_STATUSES, MARKING_NOTIFICATIONS)}
 
 
 class WrongName(ValueError):
@@ -60,7 +66,8 @@ class Letter(msgspec.Struct, frozen=True):
     @property
     def source(self) -> str:
         """The topic that the fault was found in."""
-        return SOURCES[self.name.topic]
+        told, sources = self.headers.get(wire.TOPIC), SOURCES[self.name.topic]
+        return told if told in sources else sources[0]
 
     @property
     def is_command(self) -> bool:

@@ -20,12 +20,12 @@ _HARMLESS = (
     " delivery lang nominal price currency paymentStatus status amount isOrderSettled"
     " outstandingAmount refundRequestId attempt method batchId chunk row rowsTotal validUntil"
     " validityDays productId kind key now id template state schema n what last4 topic"
-    " partition offset at"
+    " partition offset at message_id task order_id subject_id enqueued_at passes"
 )
 PLAIN = frozenset(_HARMLESS.split())
 # What may stand in a wrong member: a code of ours, an address, a phone.
 _SECRET = re.compile(r"^\s*GC[^_]|@|^\+|\d{10}", re.IGNORECASE)
-_NAME = re.compile(r"[a-z][A-Za-z0-9]{0,31}")
+_NAME = re.compile(r"[a-z][A-Za-z0-9_]{0,31}")
 _WORD = re.compile(r"\w+")
 _SNAKE = re.compile(r"_([a-z0-9])")
 _COMMANDS = {**CERTIFICATE_COMMANDS, **ORDER_COMMANDS}

@@ -67,7 +67,7 @@ class Shelf:
         return marks
 
     async def _wanted_places(self, wanted: Wanted) -> list[TopicPartition]:
-        topics = [t for t, source in SOURCES.items() if wanted.topic in {None, t, source}]
+        topics = [t for t, sources in SOURCES.items() if wanted.topic in {None, t, *sources}]
         return [tp for topic in topics for tp in await self._places(topic)]
 
     async def _places(self, topic: str) -> list[TopicPartition]:
