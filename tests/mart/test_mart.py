@@ -11,10 +11,11 @@ from app.contracts.topics import BI, STATE
 from app.domain.certificates.commands import (
     CancelRefund,
     IssueCertificate,
+    LineReport,
     RefundUpdate,
     RequestRefund,
 )
-from tests.domain.certificates.order_town import payment, sale, sold
+from tests.domain.certificates.order_town import entries, payment, sale, sold
 from tests.mart.told import Law, Record, a_life, call, dump, taken
 
 
@@ -68,6 +69,25 @@ async def test_an_older_state_never_replaces_a_newer_one(database: Database, mar
         await mart.take(STATE, [record])
     row = await database.one("SELECT sequence, lifecycle FROM mart.certificate")
     assert row == {"sequence": len(states), "lifecycle": "Active"}
+
+
+async def test_every_line_of_a_sale_stands_in_the_table_of_allocations(
+    database: Database, mart: Mart
+) -> None:
+    law = Law()
+    paid = payment(of=entries(l1=3_000, l2=1_000), settled=False)
+    law.tell("SO-1", sale(1, sold("1", "gc_1"), sold("2", "gc_2")), paid)
+    law.tell("SO-1", LineReport("1", 1, "allocate", "gc_1", None))
+    law.tell("SO-1", LineReport("2", 1, "allocate", "gc_2", "CodeAlreadySold"))
+    await taken(mart, law.records)
+    rows = await database.rows(
+        "SELECT order_line_id, certificate_id, paid, allocation_status, refusal"
+        " FROM mart.order_certificate_allocation WHERE order_id = 'SO-1' ORDER BY order_line_id"
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("1", "gc_1", 3_000, "Paid", None),
+        ("2", "gc_2", 1_000, "Refused", "CodeAlreadySold"),
+    ]
 
 
 async def test_a_refund_is_followed_to_its_end(database: Database, mart: Mart) -> None:

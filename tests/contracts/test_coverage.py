@@ -1,0 +1,59 @@
+"""The page that says which test proves which line of the flowcharts is true and up to date."""
+
+import msgspec
+import pytest
+
+from deploy.coverage.lines import Line, Process, Table, faults, read_table
+from deploy.coverage.page import PAGE, page
+
+TRUE = Line(
+    "box",
+    "the table",
+    "is read",
+    ["deploy/coverage/lines.py::read_table", "deploy/coverage/certificates.toml::[[process]]"],
+    ["contracts/test_coverage.py::test_the_page_is_that_of_the_table"],
+)
+
+
+def test_the_page_is_that_of_the_table() -> None:
+    assert PAGE.read_text() == page(read_table()), "run python -m deploy.coverage"
+
+
+def test_all_code_and_all_tests_of_the_table_are_there() -> None:
+    assert faults(read_table()) == []
+
+
+def test_a_name_stands_once_in_its_process() -> None:
+    for process in read_table().process:
+        names = [(line.kind, line.name) for line in process.line]
+        assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({}, None),
+        ({"built": []}, "is built nowhere"),
+        ({"built": ["deploy/coverage/none.py"]}, "deploy/coverage/none.py is not there"),
+        ({"built": ["deploy/coverage/lines.py::none"]}, "lines.py::none is not there"),
+        ({"built": ["deploy/coverage/certificates.toml::noº"]}, "noº is not there"),
+        ({"tests": ["contracts/test_coverage.py::test_none"]}, "test_none is no test"),
+        ({"tests": ["contracts/test_coverage.py"]}, "is no test"),
+        ({"tests": ["contracts/test_coverage.py::TRUE"]}, "TRUE is no test"),
+        ({"tests": []}, "has either tests or the reason"),
+        ({"open": "too dear"}, "has either tests or the reason"),
+        ({"tests": [], "open": "too dear"}, None),
+    ],
+)
+def test_what_is_not_so_is_found(change: dict[str, object], fault: str | None) -> None:
+    line = msgspec.structs.replace(TRUE, **change)
+    found = faults(Table([Process("one", [line])]))
+    assert [one for one in found if fault is None or fault not in one] == []
+    assert bool(found) == (fault is not None)
+
+
+def test_a_line_without_a_test_says_so_on_the_page() -> None:
+    line = msgspec.structs.replace(TRUE, tests=[], open="too dear")
+    text = page(Table([Process("one", [TRUE, line])]))
+    assert "**no test**: too dear" in text
+    assert "2 lines: 2 × box. 1 proved by a test, 1 not." in text
