@@ -15,6 +15,29 @@ from app.embedded_postgres import PostgresServer
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 
+# What takes long to start and is shared by a session: each is started in one process only.
+SHARED = {
+    "stack": "stack",
+    "town_cluster": "town",
+    "scene_cluster": "town",
+    "brisk_cluster": "town",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `-n`: tests of what is shared stay together and come first, all others go by file."""
+    groups = {item: _group(item) for item in items}
+    items.sort(key=lambda item: groups[item] not in SHARED.values())
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group(item: pytest.Item) -> str:
+    needed = getattr(item, "fixturenames", ())
+    shared = (group for fixture, group in SHARED.items() if fixture in needed)
+    return next(shared, item.nodeid.partition("::")[0])
+
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
