@@ -7,6 +7,8 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection
 
+SELECT_MOST = 1024  # aiopg asks `select` about its socket when a statement fails
+
 
 class WatchableConnection(connection):
     """For pools of aiopg: `connection_factory=WatchableConnection`.
@@ -22,6 +24,9 @@ class WatchableConnection(connection):
         super().__init__(*given, **named)
         self._loop = asyncio.get_running_loop()
         self._watched = os.dup(super().fileno())
+        if self._watched >= SELECT_MOST:
+            self.close()
+            raise psycopg2.OperationalError("too many open files: aiopg would hang at an error")
 
     def fileno(self) -> int:
         return self._watched

@@ -1,12 +1,16 @@
 """The pool: what is cut short leaves nothing behind, what is locked is told apart."""
 
 import asyncio
+import fcntl
+import os
 import re
+import resource
 
 import pytest
 
 from app.certificates.database import Database, RowLocked, StorageUnavailable
 from app.embedded_postgres import PostgresServer
+from app.integrations.postgres import SELECT_MOST
 
 
 async def test_a_cancelled_statement_gives_its_connection_up(database: Database) -> None:
@@ -45,6 +49,18 @@ async def test_a_locked_row_is_told_at_once(database: Database) -> None:
                 await second.one_locked(lock)
     async with database.transaction() as third:
         assert await third.one_locked(lock) == {"rows_total": 1}
+
+
+async def test_a_connection_the_driver_could_not_watch_is_refused(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with monkeypatch.context() as crowded:
+        crowded.setattr(os, "dup", lambda fd: fcntl.fcntl(fd, fcntl.F_DUPFD, SELECT_MOST))
+        with pytest.raises(StorageUnavailable):
+            await database.ping()
+    await database.ping()
 
 
 async def test_a_fault_inside_rolls_everything_back(database: Database) -> None:

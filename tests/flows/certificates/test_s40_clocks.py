@@ -6,15 +6,17 @@ import signal
 import time
 import uuid
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 
 from deploy.proving.cluster import Worker
 from tables.partitioning import partition_of
-from tests.flows.certificates.front import HOLDS, Answer
+from tests.flows.certificates.front import HOLDS, Answer, Front
 from tests.flows.certificates.letters import NOMINAL, Gift
-from tests.flows.certificates.scene import Scene
+from tests.flows.certificates.scene import HTTP_TIMEOUT, Scene
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 AHEAD_MS = 600_000
@@ -117,26 +119,36 @@ async def forwarded(scene: Scene, worker: Worker) -> float:
     return sum(v for k, v in figures.items() if k.startswith(FORWARDS))
 
 
+@asynccontextmanager
+async def crowd(scene: Scene) -> AsyncIterator[Front]:
+    """As many connections as are asked for, all closed at the end."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(timeout=HTTP_TIMEOUT, connector=connector) as session:
+        yield Front(session, scene.cluster.workers, scene.cluster.bearer("till"))
+
+
 async def test_a_held_up_broker_turns_the_crowd_away_and_leaves_no_effect(scene: Scene) -> None:
     watch, gift, pid = scene.watch, await scene.active(), scene.cluster.broker.pid
     assert pid is not None
     owner = await owner_of(scene, gift)
-    await asyncio.gather(*(scene.till.lookup(gift, worker=owner) for _ in range(CROWD)))
     references = [str(uuid.uuid4()) for _ in range(CROWD)]
 
-    async def ask(reference: str) -> tuple[Answer, float]:
+    async def ask(till: Front, reference: str) -> tuple[Answer, float]:
         began = time.monotonic()
         body = {"code": gift.code, "amount": 1, "currency": "RUB", "reference": reference}
-        answer = await scene.till.post(HOLDS, body, key=reference, worker=owner, once=True)
+        answer = await till.post(HOLDS, body, key=reference, worker=owner, once=True)
         return answer, time.monotonic() - began
 
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        answers = dict(zip(references, await asyncio.gather(*map(ask, references)), strict=True))
-    finally:
-        os.kill(pid, signal.SIGCONT)
-    heard = Counter((one.status, one.body.get("code")) for one, _ in answers.values())
-    assert heard.keys() <= {(503, "OwnerUnavailable"), (503, "OutcomeUnknown")}
+    async with crowd(scene) as till:
+        await asyncio.gather(*(till.lookup(gift, worker=owner) for _ in range(CROWD)))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            heard = await asyncio.gather(*(ask(till, reference) for reference in references))
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    answers = dict(zip(references, heard, strict=True))
+    said = Counter((one.status, one.body.get("code")) for one, _ in answers.values())
+    assert said.keys() <= {(503, "OwnerUnavailable"), (503, "OutcomeUnknown")}
     assert all(one.headers["Retry-After"] for one, _ in answers.values())
     away = [seconds for one, seconds in answers.values() if one.code == "OwnerUnavailable"]
     assert sum(seconds < AT_ONCE_S for seconds in away) >= CROWD - WAITING_MAX
