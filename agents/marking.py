@@ -107,10 +107,10 @@ class MarkingAgents:
                 log.warning("mail was not sent", error=type(error).__name__)
         batch.done()
 
-    def start(self, *, leads: Callable[[], bool]) -> None:
+    def start(self, *, leads: Callable[[], bool], due: asyncio.Event) -> None:
         self._timers = [
             asyncio.create_task(run_timer(timer, leads=leads), name=f"marking {timer.name}")
-            for timer in timers(self._desk, self._produce)
+            for timer in timers(self._desk, self._produce, due=due)
         ]
 
     async def stop(self) -> None:

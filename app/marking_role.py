@@ -120,7 +120,7 @@ class MarkingService(Service):
         leadership = self._leadership
         self._changes = Changes(dsn, self._desk.database)
         self._changes.open()
-        agents.start(leads=lambda: leadership.leads)
+        agents.start(leads=lambda: leadership.leads, due=self._changes.due)
         self._agents = agents
 
     async def on_stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Changes of orders as they happen: one LISTEN per process, told to everyone who watches."""
+"""Orders that change or become due, as it happens: one LISTEN per process tells all who wait."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,8 @@ import psycopg2
 from app.integrations.postgres import WatchableConnection
 from app.marking.database import BROKEN, Database
 
-CHANNEL: Final = "marking_orders"
+CHANGED: Final = "marking_orders"
+DUE: Final = "marking_due"
 MOST_WATCHERS: Final = 500
 MOST_WAITING: Final = 200
 QUIET_S: Final = 15.0
@@ -25,13 +26,17 @@ class TooManyWatchers(RuntimeError):
 
 
 class Changes:
-    """Opened with the desk; `watch` ends when this is closed."""
+    """Opened with the desk; `watch` ends when this is closed.
+
+    `due` is set whenever an order may be due; who waits for it clears it.
+    """
 
     def __init__(self, dsn: str, database: Database) -> None:
         self._dsn = dsn
         self._database = database
         self._watchers: dict[asyncio.Queue[str | None], frozenset[str]] = {}
         self._listening: asyncio.Task[None] | None = None
+        self.due = asyncio.Event()
 
     def open(self) -> None:
         self._listening = asyncio.create_task(self._listen(), name="marking changes")
@@ -68,10 +73,12 @@ class Changes:
         factory = WatchableConnection
         async with aiopg.connect(self._dsn, connection_factory=factory) as connection:
             async with connection.cursor() as cursor:
-                await cursor.execute(f"listen {CHANNEL}")
+                await cursor.execute(f"listen {CHANGED}; listen {DUE}")
             while True:
                 notice = await connection.notifies.get()
-                if self._watchers:
+                if notice.channel == DUE:
+                    self.due.set()
+                elif self._watchers:
                     await self._tell(notice.payload)
 
     async def _tell(self, order_id: str) -> None:

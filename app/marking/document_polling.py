@@ -13,7 +13,6 @@ from app.marking.database import NOW_MS, Row, Transaction, as_json, ms
 from app.marking.desk import Desk
 from app.marking.exchange import see_date
 from app.marking.leases import lock_orders, wake
-from app.marking.metrics import UNKNOWN_VALUES
 from app.marking.participants import Participant
 
 MARGIN_MS = 3_600_000
@@ -82,10 +81,7 @@ async def _apply(tx: Transaction, row: Row, entry: DocumentEntry) -> None:
     remote = str(entry.status)
     if remote == row["remote_status"]:
         return
-    meaning = remote_meaning(remote)
-    if meaning is None:
-        UNKNOWN_VALUES.inc()
-        meaning = DocumentStatus.CHECKING
+    meaning = remote_meaning(remote) or DocumentStatus.CHECKING
     await lock_orders(tx, [row["order_id"]])
     final = may_follow(DocumentStatus.CHECKING, meaning)
     errors = [explained(text) for text in entry.texts]

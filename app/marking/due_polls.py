@@ -3,7 +3,7 @@
 from app.marking.database import NOW_MS
 from app.marking.desk import Desk
 from app.marking.ids import new_id
-from app.marking.metrics import POLL_LAG, TICK_AGE
+from app.marking.metrics import POLL_LAG, TICK
 from app.marking.work import MARKING_STATUSES, WorkMessage
 
 MOST_A_TICK = 500
@@ -36,7 +36,7 @@ returning p.id, p.kind, p.participant_id, p.subject_id, p.passes,
 
 async def publish_due_polls(desk: Desk) -> int:
     """How many due polls went onto the queue; committed before they are published."""
-    TICK_AGE.set_to_current_time()
+    TICK.mark()
     rows = await desk.database.rows(_CLAIM, each=MOST_OF_ONE, most=MOST_A_TICK)
     now = int((await desk.database.rows(f"select {NOW_MS} as now"))[0]["now"]) if rows else 0
     for row in rows:

@@ -1,9 +1,17 @@
 """Counters and gauges of the marking flow; no label names an order, a GTIN or a code."""
 
+import time
+
 from prometheus_client import Counter, Gauge, Histogram
 
 CREATED = Counter("marking_orders_created", "Orders made", ["profile", "channel"])
 TRANSITIONS = Counter("marking_transitions", "Moves of orders", ["source", "target"])
+STAGE_SECONDS = Histogram(
+    "marking_stage_seconds",
+    "How long an order stood in a status it has left",
+    ["stage"],
+    buckets=(1, 5, 15, 30, 60, 300, 900, 3_600, 14_400, 86_400),
+)
 REFUSALS = Counter("marking_refusals", "Refused steps", ["step", "error"])
 RECONCILIATIONS = Counter("marking_reconciliations", "Lookups", ["operation", "result"])
 DOUBLES = Counter("marking_doubles", "One request found twice outside", ["operation"])
@@ -20,7 +28,6 @@ CHECKS = Counter("marking_checks", "Mark checks", ["result"])
 SLOTS_USED = Gauge("marking_runner_slots_used", "Orders and polls under way")
 SLOTS_REFUSED = Counter("marking_slots_refused", "Messages left to the sweeper")
 POLL_LAG = Gauge("marking_poll_lag_seconds", "Lateness of the latest poll", ["kind"])
-UNKNOWN_VALUES = Counter("marking_unknown_document_statuses", "Remote statuses not in the list")
 DLQ = Counter("marking_dlq", "Dead letters", ["topic"])
 ORDERS = Gauge("marking_orders", "Orders", ["status", "profile"])
 HOLDS = Gauge("marking_holds", "Orders on hold", ["hold"])
@@ -32,4 +39,17 @@ CODES_EXPIRING = Gauge("marking_codes_expiring", "Codes to burn within so many d
 OUTBOX_AGE = Gauge("marking_outbox_age_seconds", "Age of the oldest unpublished fact")
 CODES_MISSING = Gauge("marking_codes_missing", "Codes handed out that no block returns")
 CLOCK_SKEW = Gauge("marking_clock_skew_seconds", "Largest skew to a remote clock", ["upstream"])
-TICK_AGE = Gauge("marking_tick_timestamp_seconds", "When the polling timer last ran")
+
+
+class Since:
+    """A gauge that grows with time until it is marked again."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._at = time.monotonic()
+        gauge.set_function(lambda: time.monotonic() - self._at)
+
+    def mark(self) -> None:
+        self._at = time.monotonic()
+
+
+TICK = Since(Gauge("marking_tick_age_seconds", "Since the polling timer last ran in this worker"))

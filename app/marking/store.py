@@ -20,7 +20,7 @@ from app.marking.audit import Entry, Event
 from app.marking.database import Database, Transaction, as_json
 from app.marking.errors import NotFoundError, OrderStateError
 from app.marking.leases import Lease
-from app.marking.metrics import STALE_WRITES, TRANSITIONS
+from app.marking.metrics import STAGE_SECONDS, STALE_WRITES, TRANSITIONS
 
 
 class OrderRow(msgspec.Struct, frozen=True):
@@ -158,24 +158,27 @@ async def move(tx: Transaction, lease: Lease, change: Change, *, row: OrderRow) 
     no = refusal(row.status, change.target, cause=change.cause, profile=row.profile)
     if no is not None:
         raise OrderStateError(f"{row.status} → {change.target}: {no}")
-    version = await tx.value(
-        """update marking.orders set status = %(target)s, status_at = now(),
+    moved = await tx.one(
+        """update marking.orders o set status = %(target)s, status_at = now(),
                version = version + 1, failures = 0, waited_s = 0, waited_from = null,
                escalated_at = null,
                hold = case when hold = 'attention' then hold end,
                hold_detail = case when hold = 'attention' then hold_detail end
            where id = %(id)s and lease_seq = %(seq)s and status = %(source)s
-           returning version""",
+           returning version, extract(epoch from clock_timestamp() - (
+               select was.status_at from marking.orders was where was.id = o.id))::float8
+               as stood_s""",
         target=change.target,
         id=row.id,
         seq=lease.seq,
         source=row.status,
     )
-    if version is None:
+    if moved is None:
         STALE_WRITES.inc()
         return None
     TRANSITIONS.labels(row.status, change.target).inc()
-    await _tell(tx, row, change, version=version)
+    STAGE_SECONDS.labels(row.status).observe(moved["stood_s"])
+    await _tell(tx, row, change, version=moved["version"])
     return await load(tx, row.id)
 
 

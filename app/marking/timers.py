@@ -17,24 +17,31 @@ from app.marking.rotation import seal_anew
 
 log = logging.getLogger(__name__)
 FOLLOWER_TICK_S = 5.0
+GATHER_S = 0.05
 FIVE_YEARS = Retention()
 
 
 class Timer(msgspec.Struct, frozen=True):
-    """`every_s` on the leader, `follower_s` on others; `None`: the leader alone runs it."""
+    """`every_s` on the leader, `follower_s` on others; `None`: the leader alone runs it.
+
+    `asked`: the leader runs it at once when this is set.
+    """
 
     name: str
     every_s: float
     job: Callable[[], Awaitable[object]]
     follower_s: float | None = FOLLOWER_TICK_S
+    asked: asyncio.Event | None = None
 
 
-def timers(desk: Desk, produce: Produce, keep: Retention = FIVE_YEARS) -> tuple[Timer, ...]:
-    """Jobs that are safe to run on every worker at once."""
+def timers(
+    desk: Desk, produce: Produce, *, due: asyncio.Event, keep: Retention = FIVE_YEARS
+) -> tuple[Timer, ...]:
+    """Jobs that are safe to run on every worker at once; `due`: an order waits for the sweeper."""
     scale = desk.terms.scaled_s
     return (
         Timer("polls", scale(1), lambda: publish_due_polls(desk), scale(FOLLOWER_TICK_S)),
-        Timer("sweeper", scale(5), lambda: sweep(desk), scale(FOLLOWER_TICK_S)),
+        Timer("sweeper", scale(5), lambda: sweep(desk), scale(FOLLOWER_TICK_S), due),
         Timer("outbox", 1, lambda: publish_outbox(desk, produce)),
         Timer("renewals", scale(30), lambda: renew_tokens(desk), scale(30)),
         Timer("escalations", scale(30), lambda: escalate(desk), None),
@@ -82,4 +89,17 @@ async def run_timer(timer: Timer, *, leads: Callable[[], bool]) -> None:
             await timer.job()
         except Exception:
             log.exception("timer %s failed", timer.name)
-        await asyncio.sleep(every)
+        await _wait(every, timer.asked if leads() else None)
+
+
+async def _wait(every_s: float, asked: asyncio.Event | None) -> None:
+    """Until the next round; those who ask within a moment are served by one."""
+    if asked is None:
+        await asyncio.sleep(every_s)
+        return
+    try:
+        await asyncio.wait_for(asked.wait(), every_s)
+    except TimeoutError:
+        return
+    await asyncio.sleep(GATHER_S)
+    asked.clear()

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from app.marking import changes
+from app.marking import changes, leases
 from app.marking.changes import Changes
 from app.marking.database import Database, connect
 from app.marking.ids import new_id
+from app.marking.timers import Timer, run_timer
 
 CUT = "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %%'"
 LISTENING = """
@@ -66,3 +67,51 @@ async def test_a_cut_line_is_taken_up_again(dsn: str, monkeypatch: pytest.Monkey
     with pytest.raises(StopAsyncIteration):
         await anext(heard)
     await database.close()
+
+
+async def test_an_order_that_becomes_due_asks_for_the_sweeper(dsn: str) -> None:
+    """Not while somebody has it: who gives it back asks."""
+    database = await connect(dsn)
+    participant, order = await an_order(database)
+    told = Changes(dsn, database)
+    told.open()
+    await until_listening(database)
+    heard = told.watch(frozenset({participant}))
+    lease = await leases.take_lease(database, order, owner="w1/1", for_ms=60_000)
+    assert lease is not None
+    async with database.transaction() as tx:
+        await leases.wake(tx, order)
+    first = asyncio.ensure_future(anext(heard))
+    await asyncio.sleep(0)
+    await database.execute(TOUCH)
+    await asyncio.wait_for(first, 10)
+    assert not told.due.is_set()
+
+    await leases.release(database, lease, next_ms=None)
+    await asyncio.wait_for(told.due.wait(), 10)
+    told.due.clear()
+    async with database.transaction() as tx:
+        await leases.wake(tx, order)
+    await asyncio.wait_for(told.due.wait(), 10)
+    await told.close()
+    await database.close()
+
+
+async def test_only_the_leader_comes_when_it_is_asked() -> None:
+    asked, rounds = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def job() -> None:
+        rounds.release()
+
+    timer = Timer("sweeper", 3_600, job, 3_600, asked)
+    leader = asyncio.create_task(run_timer(timer, leads=lambda: True))
+    follower = asyncio.create_task(run_timer(timer, leads=lambda: False))
+    for _ in range(2):
+        await asyncio.wait_for(rounds.acquire(), 10)
+    asked.set()
+    await asyncio.wait_for(rounds.acquire(), 10)
+    assert not asked.is_set()
+    assert rounds.locked()
+    for task in (leader, follower):
+        task.cancel()
+    await asyncio.gather(leader, follower, return_exceptions=True)
