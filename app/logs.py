@@ -1,7 +1,10 @@
 """Structured logs: console for people, JSON for machines; libraries at their own levels."""
 
+import contextlib
 import logging
+import sys
 import time
+from typing import TextIO, cast
 
 import structlog
 
@@ -31,6 +34,18 @@ class _Seldom(logging.Filter):
         return True
 
 
+class _Output:
+    """Standard output that loses a line rather than raise: a full disk ends no other work."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stdout.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+
+
 def configure(log_format: str, level: str) -> None:
     """Sets every level explicitly: Faust's own option would turn the root logger to DEBUG."""
     logging.basicConfig(level=level, format="%(asctime)s [%(levelname)s] %(name)s %(message)s")
@@ -57,6 +72,7 @@ def configure(log_format: str, level: str) -> None:
             else structlog.processors.StackInfoRenderer(),
             renderer,
         ],
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Output())),
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         cache_logger_on_first_use=True,
     )

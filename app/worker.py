@@ -55,11 +55,13 @@ def run(app: faust.App) -> None:
 
 
 def fatal(error: BaseException) -> None:
-    """Ends the process at once: what was not acknowledged comes again elsewhere."""
-    log.error("fault, the process ends", error=type(error).__name__, exc_info=error)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(FAULT)
+    """Ends the process at once, heard or not: what was not acknowledged comes again elsewhere."""
+    try:
+        log.error("fault, the process ends", error=type(error).__name__, exc_info=error)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(FAULT)
 
 
 def faust_app(settings: Settings, role: str, *, canonical_url: str) -> BatchApp:
