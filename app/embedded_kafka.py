@@ -27,7 +27,6 @@ SETTINGS = {
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "auto.create.topics.enable": "false",
     "offsets.topic.num.partitions": "1",
     "offsets.topic.replication.factor": "1",
@@ -105,17 +104,22 @@ class KafkaBroker:
             self._process = None
 
     def _write_settings(self) -> None:
-        controller = free_port()
-        listeners = f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{controller}"
+        controller = f"127.0.0.1:{free_port()}"
         settings = {
             **SETTINGS,
-            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "listeners": listeners,
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            **self._listeners(controller),
+            "controller.quorum.voters": f"1@{controller}",
             "log.dirs": str(self.data / "logs"),
         }
         lines = [f"{key}={value}\n" for key, value in settings.items()]
         (self.data / "server.properties").write_text("".join(lines))
+
+    def _listeners(self, controller: str) -> dict[str, str]:
+        return {
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{controller}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        }
 
     def _format(self, classpath: str) -> None:
         if (self.data / "logs" / "meta.properties").exists():

@@ -1,60 +1,46 @@
-"""Faults, seeded: processes killed, frozen, ended; the broker killed and started again."""
+"""Faults one after the other, in an order that the seed decides; every kind before any twice."""
 
-import asyncio
-import random
-import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 
-from deploy.proving.cluster import Cluster, Worker
+from deploy.proving.faults import FAULTS
+from deploy.proving.scene import Scene
 
-KINDS = ("kill", "kill", "kill", "freeze", "freeze long", "end", "end", "restart broker")
-CALM_S = (1.0, 4.0)
+CALM_S = (0.5, 3.0)
 
 
 class Chaos:
-    """`done` counts faults by kind; `slow_ends` names workers that took over 10 s to end."""
+    """`done` counts faults by kind, and exits of workers that ended by themselves by code."""
 
-    def __init__(self, cluster: Cluster, *, seed: int, kinds: tuple[str, ...] = KINDS) -> None:
+    def __init__(self, scene: Scene, told: Callable[[str], None]) -> None:
         self.done: Counter[str] = Counter()
-        self.slow_ends: list[str] = []
-        self._cluster = cluster
-        self._rng = random.Random(seed)
-        self._kinds = kinds
+        self.exits: Counter[int] = Counter()
+        self._told = told
+        self._scene = scene
 
-    async def run(self, *, faults: int) -> None:
+    async def run(self, *, faults: int, until: float) -> None:
+        """`until`: monotonic time after which no other fault begins."""
+        deck: list[str] = []
         for _ in range(faults):
-            await asyncio.sleep(self._rng.uniform(*CALM_S))
+            if not deck:
+                deck = self._scene.rng.sample(list(FAULTS), k=len(FAULTS))
+            if time.monotonic() > until:
+                break
+            await self._scene.pause(*CALM_S)
             self._revive()
-            kind = self._rng.choice(self._kinds)
-            await self._fault(kind, self._rng.choice(self._cluster.workers))
+            kind = deck.pop()
+            began = time.monotonic()
+            await FAULTS[kind](self._scene)
             self.done[kind] += 1
+            lasted = time.monotonic() - began
+            self._told(f"{self.done.total()} of {faults}: {kind}, {lasted:.1f} s")
         self._revive()
 
     def _revive(self) -> None:
         """A worker that ended by itself (a fault it met) is started again, and counted."""
-        for worker in self._cluster.workers:
+        for worker in self._scene.cluster.everyone:
             if not worker.running:
-                self.done[f"exit {worker.exit_code}"] += 1
+                self.exits[worker.exit_code or 0] += 1
+                self._told(f"{worker.name} had ended by itself: {worker.exit_code}")
                 worker.start()
-
-    async def _fault(self, kind: str, worker: Worker) -> None:
-        match kind:
-            case "kill":
-                worker.end(signal.SIGKILL)
-                await asyncio.sleep(self._rng.uniform(0, 2))
-                worker.start()
-            case "freeze" | "freeze long":
-                worker.send(signal.SIGSTOP)
-                await asyncio.sleep(1 if kind == "freeze" else self._rng.uniform(4, 9))
-                worker.send(signal.SIGCONT)
-            case "end":
-                began = time.monotonic()
-                await asyncio.to_thread(worker.end, signal.SIGTERM)
-                if time.monotonic() - began > 10:
-                    self.slow_ends.append(worker.name)
-                worker.start()
-            case "restart broker":
-                await asyncio.to_thread(self._cluster.broker.kill)
-                await asyncio.sleep(self._rng.uniform(0, 1))
-                await asyncio.to_thread(self._cluster.broker.start)

@@ -24,11 +24,16 @@ PUBLIC_PORTS = {"ledger": "GIFTMARK_PUBLIC_PORT", "services": "GIFTMARK_SERVICES
 
 
 class Worker:
-    """One process of a role; it keeps its name, ports and data through kills."""
+    """One process of a role; it keeps its name, ports and data through kills.
+
+    `program`: the module that is run; `lasting`: variables of this and every later start.
+    """
 
     def __init__(self, name: str, env: dict[str, str], log: Path, *, role: str = "ledger") -> None:
         self.name = name
         self.role = role
+        self.program = "app"
+        self.lasting: dict[str, str] = {}
         self.public = free_port()
         self.internal = free_port()
         self._log = log
@@ -57,14 +62,23 @@ class Worker:
         return None if self._process is None else self._process.poll()
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def store(self) -> Path:
+        return Path(self._env["GIFTMARK_DATA_DIR"]) / self.name
+
+    @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
     def start(self, **more: str) -> None:
         with self._log.open("ab") as output:
             self._process = spawn(
-                [sys.executable, "-m", "app", "worker", "--role", self.role],
-                env={**self._env, **more},
+                [sys.executable, "-m", self.program, "worker", "--role", self.role],
+                env={**self._env, **self.lasting, **more},
                 cwd=CHECKOUT,
                 output=output,
             )
@@ -99,12 +113,15 @@ class Cluster:
         assert database is not None or not services, "services need a database"
         self.data = data
         self.partitions = partitions
-        self.broker = KafkaBroker(data / "broker")
+        self.broker = self.make_broker(data / "broker")
         self._counts = {"ledger": workers, "services": services}
         self._database = database
         self._settings = settings or {}
         self.workers: list[Worker] = []
         self.services: list[Worker] = []
+
+    def make_broker(self, data: Path) -> KafkaBroker:
+        return KafkaBroker(data)
 
     @property
     def everyone(self) -> list[Worker]:
@@ -134,13 +151,22 @@ class Cluster:
         self.services = self._started("services")
 
     def _started(self, role: str) -> list[Worker]:
-        logs = self.data / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
         names = [f"{role}-{number}" for number in range(1, self._counts[role] + 1)]
-        workers = [Worker(name, self.env, logs / f"{name}.log", role=role) for name in names]
+        workers = [self.make_worker(name, role=role) for name in names]
         for worker in workers:
             worker.start()
         return workers
+
+    def make_worker(self, name: str, *, role: str = "ledger") -> Worker:
+        """Not started, and none of `workers` yet."""
+        logs = self.data / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        env = {**self.env, "KAFKA_URL": self.address_for(name)}
+        return Worker(name, env, logs / f"{name}.log", role=role)
+
+    def address_for(self, _name: str) -> str:
+        """Where this worker finds the broker."""
+        return self.broker.bootstrap
 
     def stop(self) -> None:
         for worker in self.everyone:
@@ -159,8 +185,11 @@ class Cluster:
         """Every running worker answers ready: all partitions of the group are open."""
         async with asyncio.timeout(seconds), aiohttp.ClientSession() as session:
             for worker in self.everyone:
-                while worker.running and not await _ok(session, worker.health):
-                    await asyncio.sleep(0.1)
+                await _ready(session, worker)
+
+    async def ready_again(self, worker: Worker, seconds: float = READY_S) -> None:
+        async with asyncio.timeout(seconds), aiohttp.ClientSession() as session:
+            await _ready(session, worker)
 
     def logs(self) -> str:
         return "".join(path.read_text(errors="replace") for path in (self.data / "logs").iterdir())
@@ -169,6 +198,11 @@ class Cluster:
         """Samples of one metrics page by name with labels."""
         lines = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, value in lines}
+
+
+async def _ready(session: aiohttp.ClientSession, worker: Worker) -> None:
+    while worker.running and not await _ok(session, worker.health):
+        await asyncio.sleep(0.1)
 
 
 async def _ok(session: aiohttp.ClientSession, url: str) -> bool:

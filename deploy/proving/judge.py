@@ -1,144 +1,131 @@
-"""Compares what clients heard with what the public topics say; trusts only the topics."""
+"""What clients heard, held against the clerk's model and against the public events."""
 
-from collections import Counter, defaultdict
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from app.contracts.topics import TRANSACTION
+from deploy.proving.books import Event
+from deploy.proving.clerk import ABSENT, BY_TOPIC, apply
 from deploy.proving.history import History, Operation
+from deploy.proving.linearizability import Undecided, explained
 
-FACTS = {"authorize": "Authorized", "capture": "Captured", "void": "Voided", "reverse": "Reversed"}
-
-
-class Event(msgspec.Struct, frozen=True):
-    id: str
-    sequence: int
-    n: int
-    data: dict[str, Any]
+EXAMPLES = 10
+Mark = tuple[str, str]
+# What the event of an operation is, and by which member the operation knows it.
+_MARKS = {
+    "authorize": ("Authorized", "reference"),
+    "capture": ("Captured", "receipt"),
+    "void": ("Voided", "authorizationId"),
+    "restore": ("Restored", "receipt"),
+    "reverse": ("Reversed", "reference"),
+    "refund": ("RefundRequested", "refundRequestId"),
+}
+# By which member of an event the operation that made it is known.
+_NAMES = {
+    "Authorized": "reference",
+    "Captured": "receipt_number",
+    "Voided": "authorization_id",
+    "Restored": "receipt_number",
+    "Reversed": "reference",
+    "RefundRequested": "refund_request_id",
+}
 
 
 class Verdict(msgspec.Struct):
-    """Counts of what must not be; all zero is the promise."""
+    """Counts of what must not be; all zero is the promise.
+
+    `lost`: acknowledged, but no event; `doubled`: more than one; `unasked`: an event of an
+    operation that was refused or never asked for; `undecided`: histories too wide to judge.
+    """
 
     lost: int = 0
     doubled: int = 0
-    contradicted: int = 0
-    out_of_order: int = 0
+    unasked: int = 0
+    answered_otherwise: int = 0
+    not_linearizable: int = 0
+    undecided: int = 0
+    judged: int = 0
     examples: list[str] = []
 
     @property
     def clean(self) -> bool:
-        return not (self.lost or self.doubled or self.contradicted or self.out_of_order)
+        wrong = (self.lost, self.doubled, self.unasked, self.answered_otherwise)
+        return not any((*wrong, self.not_linearizable, self.undecided))
+
+    def add(self, example: str) -> None:
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(example)
 
 
-async def events_of(bootstrap: str) -> list[Event]:
-    """Every transaction once, by id, in the order of each certificate."""
-    decode = msgspec.json.Decoder(Event).decode
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        numbers = await _partitions(consumer)
-        tps = [TopicPartition(TRANSACTION, number) for number in numbers]
-        consumer.assign(tps)
-        ends = await consumer.end_offsets(tps)
-        for tp, first in (await consumer.beginning_offsets(tps)).items():
-            consumer.seek(tp, first)
-        found: dict[str, Event] = {}
-        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                found.update((event.id, event) for event in (decode(r.value) for r in records))
-        return list(found.values())
-    finally:
-        await consumer.stop()
-
-
-async def _partitions(consumer: AIOKafkaConsumer) -> list[int]:
-    await consumer._client._wait_on_metadata(TRANSACTION)  # noqa: SLF001 - it has no public form
-    return sorted(consumer.partitions_for_topic(TRANSACTION))
-
-
-def judge(history: History, events: list[Event]) -> Verdict:
-    """Each acknowledged mutation is exactly one event with its amounts; nothing else is there
-    but what unclear operations may have done; the order of events agrees with real time.
-    """
-    verdict = Verdict(examples=[])
-    by_hold: dict[tuple[str, str], list[Event]] = defaultdict(list)
-    for event in events:
-        by_hold[event.data["transactionType"], event.data.get("authorizationId", "")].append(event)
-    for operation in history.of(*FACTS):
-        _facts(verdict, operation, by_hold)
-    _strangers(verdict, history, by_hold)
-    _real_time(verdict, history, by_hold)
+def judge(history: History, nominals: list[int], events: Iterable[Event]) -> Verdict:
+    """`nominals`: by number of the card."""
+    verdict = Verdict(answered_otherwise=len(history.answered_otherwise), examples=[])
+    for operation in history.answered_otherwise:
+        verdict.add(f"repeated and answered otherwise: {_told(operation)}")
+    for card, operations in history.by_card().items():
+        _history(verdict, operations, nominals[card])
+    _events(verdict, history, events)
     return verdict
 
 
-def _facts(
-    verdict: Verdict, operation: Operation, by_hold: dict[tuple[str, str], list[Event]]
-) -> None:
-    if not operation.acknowledged or operation.answer.get("outcome") not in (None, "reversed"):
+def _history(verdict: Verdict, operations: list[Operation], nominal: int) -> None:
+    verdict.judged += 1
+    first = min(operation.began for operation in operations)
+    names = {one.answer["certificateId"] for one in operations if "certificateId" in one.answer}
+    if len(names) > 1:
+        verdict.not_linearizable += 1
+        verdict.add(f"one code, several certificates: {names}")
+    by_topic = [Operation(kind, 0, {"nominal": nominal}, first) for kind in BY_TOPIC]
+    try:
+        culprit = explained([*by_topic, *operations], ABSENT, apply)
+    except Undecided:
+        verdict.undecided += 1
         return
-    found = by_hold.get((FACTS[operation.kind], _hold(operation)), [])
-    if operation.kind == "reverse":
-        found = [
-            e for k, v in by_hold.items() if k[0] == "Reversed" for e in v if _same(operation, e)
-        ]
-    if not found:
-        verdict.lost += 1
-        verdict.examples.append(f"lost {operation.kind} {_hold(operation)}")
-    elif len(found) > 1:
-        verdict.doubled += 1
-        verdict.examples.append(f"doubled {operation.kind} {_hold(operation)}")
-    elif operation.kind == "authorize" and found[0].data["amount"] != operation.answer["approved"]:
-        verdict.contradicted += 1
-        verdict.examples.append(f"other amount {_hold(operation)}")
+    if culprit is not None:
+        verdict.not_linearizable += 1
+        verdict.add(f"nothing explains the answer to {_told(culprit)}")
 
 
-def _same(operation: Operation, event: Event) -> bool:
-    return bool(event.data.get("reference") == operation.body["reference"])
+def _events(verdict: Verdict, history: History, events: Iterable[Event]) -> None:
+    """Each acknowledged mutation is one event; others are there only if they may be."""
+    found = Counter(mark for event in events if (mark := _mark_of(event)) is not None)
+    unnamed = any(one.kind == "refund" and not one.is_answered for one in history.operations)
+    allowed = set()
+    for operation in history.operations:
+        mark = _mark(operation)
+        if mark is None:
+            continue
+        if not operation.is_answered or operation.acknowledged:
+            allowed.add(mark)
+        if operation.acknowledged and not found[mark]:
+            verdict.lost += 1
+            verdict.add(f"lost: {_told(operation)}")
+    for mark, count in found.items():
+        if count > 1:
+            verdict.doubled += 1
+            verdict.add(f"{count} times: {' '.join(mark)}")
+        if mark not in allowed and not (unnamed and mark[0] == "RefundRequested"):
+            verdict.unasked += 1
+            verdict.add(f"nobody was told of {' '.join(mark)}")
 
 
-def _hold(operation: Operation) -> str:
-    if operation.kind == "authorize":
-        return str(operation.answer.get("authorizationId", ""))
-    path: str = operation.body["path"]
-    return path.split("/")[3] if operation.kind in ("capture", "void") else ""
+def _mark(operation: Operation) -> Mark | None:
+    """What its event is known by; None if it has none."""
+    kind, answer = operation.kind, operation.answer
+    known = {**operation.asked, **answer}
+    if kind not in _MARKS or answer.get("outcome", "reversed") != "reversed":
+        return None
+    type_, member = _MARKS[kind]
+    return (type_, known[member]) if member in known else None
 
 
-def _strangers(
-    verdict: Verdict, history: History, by_hold: dict[tuple[str, str], list[Event]]
-) -> None:
-    """An authorization nobody asked for, or one refused and made all the same."""
-    asked = Counter(one.body["reference"] for one in history.of("authorize"))
-    refused = {
-        one.body["reference"]
-        for one in history.of("authorize")
-        if one.status and not one.acknowledged
-    }
-    for (kind, _), events in by_hold.items():
-        for event in events:
-            reference = event.data.get("reference")
-            if kind == "Authorized" and (reference not in asked or reference in refused):
-                verdict.contradicted += 1
-                verdict.examples.append(f"nobody was told of {event.id}")
+def _mark_of(event: Event) -> Mark | None:
+    type_ = event.data.transaction_type
+    name = _NAMES.get(type_)
+    return None if name is None else (type_, str(getattr(event.data, name)))
 
 
-def _real_time(
-    verdict: Verdict, history: History, by_hold: dict[tuple[str, str], list[Event]]
-) -> None:
-    """If one operation ended before another began, its event comes first."""
-    timed: dict[int, list[tuple[float, float, tuple[int, int]]]] = defaultdict(list)
-    for operation in history.of("authorize", "capture", "void"):
-        events = by_hold.get((FACTS[operation.kind], _hold(operation)), [])
-        if operation.acknowledged and len(events) == 1:
-            place = (events[0].sequence, events[0].n)
-            timed[operation.code_index].append((operation.began, operation.ended, place))
-    for spans in timed.values():
-        spans.sort(key=lambda span: span[2])
-        latest_began = 0.0
-        for began, ended, _ in spans:
-            # An earlier event's operation began after this one had ended: impossible.
-            if ended < latest_began:
-                verdict.out_of_order += 1
-            latest_began = max(latest_began, began)
+def _told(operation: Operation) -> str:
+    heard = {name: value for name, value in operation.answer.items() if name != "certificateId"}
+    return f"{operation.kind} {operation.asked} of card {operation.card}: {heard}"

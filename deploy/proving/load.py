@@ -1,128 +1,134 @@
-"""Load over topics and HTTP by clients that repeat with the same key until the answer is clear."""
+"""Load on a cluster: waves of certificates by topics, tills that use them while they come."""
 
 import asyncio
 import random
 import time
-import uuid
-from typing import Any
+from collections import deque
 
 import aiohttp
-import msgspec
 from aiokafka import AIOKafkaProducer
 
 from app.contracts.topics import BATCHES, PAYMENTS, SALES
-from app.demo.traffic import Message, batch_messages, day
+from app.demo.traffic import Line, Message, batch_messages, day
 from deploy.proving.cluster import Cluster
-from deploy.proving.history import History, Operation
+from deploy.proving.history import History
+from deploy.proving.till import TIMEOUT, Till
+from deploy.proving.watching import Watch
 
-UNCLEAR = frozenset({0, 404, 429, 502, 503, 504})
-TIMEOUT = aiohttp.ClientTimeout(total=4)
-PATIENCE_S = 120.0
-HOLDS = "/certificates/authorizations"
+HOT = 10
+HOT_SHARE = 0.25
+FRESH_LEAST = 40
+WAVE_S = 10.0
+PIECE = 20
+PIECE_PAUSE_S = 0.05
+REMEMBERED = 200
 
 
 class Load:
-    """`certificates` are issued, sold and paid in trickles while tills already use the first."""
+    """`wave`: certificates a wave issues; the half that is sold is what tills use, until worn."""
 
-    def __init__(self, cluster: Cluster, *, certificates: int, seed: int) -> None:
+    def __init__(self, cluster: Cluster, *, wave: int, seed: int) -> None:
         self.history = History()
-        self.day = day(certificates, seed)
-        self.nominals = {index: line.nominal for index, line in enumerate(self.day.sold)}
+        self.watch = Watch(cluster.partitions)
+        self.sold: list[Line] = []
+        self.spoiled = 0
+        self.messages = 0
+        self.recent: deque[tuple[str, Message]] = deque(maxlen=REMEMBERED)
+        self._fresh: list[int] = []
         self._cluster = cluster
+        self._wave = wave
+        self._seed = seed
         self._rng = random.Random(seed)
         self._stop = asyncio.Event()
 
     async def run(self, tills: int) -> None:
         """Until `stop`: then every client finishes the operation it is at."""
         async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
-            jobs = [self._till(session) for _ in range(tills)]
-            await asyncio.gather(self._topics(), *jobs)
+            made = [self._till(session) for _ in range(tills)]
+            watchers = [self._watcher(session, n) for n in range(self._cluster.partitions)]
+            await asyncio.gather(self._topics(), *map(self._work, made), *watchers)
 
     def stop(self) -> None:
         self._stop.set()
 
+    async def send(self, producer: AIOKafkaProducer, pieces: list[tuple[str, Message]]) -> None:
+        sent = [await producer.send(t, value, key.encode()) for t, (key, value) in pieces]
+        await asyncio.gather(*sent)
+        self.messages += len(pieces)
+        self.spoiled += sum(key.endswith("-bad") for _, (key, _) in pieces)
+        self.recent.extend(pieces)
+
+    def producer(self) -> AIOKafkaProducer:
+        address = self._cluster.broker.bootstrap
+        return AIOKafkaProducer(bootstrap_servers=address, acks="all", request_timeout_ms=60_000)
+
     async def _topics(self) -> None:
-        """Everything is sent at least once, most of it in small pieces, some of it twice."""
+        """A wave when the last one is worn, or after a while; all of it is sent at least once."""
+        async with self.producer() as producer:
+            while not self._stop.is_set():
+                await self._send_wave(producer)
+                due = time.monotonic() + WAVE_S
+                while self._is_served(due):
+                    await asyncio.sleep(PIECE_PAUSE_S)
+
+    def _is_served(self, due: float) -> bool:
+        waits = len(self._fresh) >= FRESH_LEAST and time.monotonic() < due
+        return waits and not self._stop.is_set()
+
+    async def _send_wave(self, producer: AIOKafkaProducer) -> None:
+        self._seed += 1
+        wave = day(self._wave, self._seed)
         messages: list[tuple[str, Message]] = [
-            *((BATCHES, message) for message in batch_messages(self.day, 25)),
-            *((SALES, message) for message in self.day.sales),
-            *((PAYMENTS, message) for message in self.day.payments),
+            *((BATCHES, message) for message in batch_messages(wave, 25)),
+            *((SALES, message) for message in wave.sales),
+            *((PAYMENTS, message) for message in wave.payments),
         ]
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._cluster.broker.bootstrap, acks="all", request_timeout_ms=60_000
+        first = len(self.sold)
+        self.sold.extend(wave.sold)
+        self._fresh.extend(range(first, len(self.sold)))
+        for start in range(0, len(messages), PIECE):
+            await self.send(producer, messages[start : start + PIECE])
+            await asyncio.sleep(PIECE_PAUSE_S)
+
+    def _till(self, session: aiohttp.ClientSession) -> Till:
+        return Till(
+            session,
+            self._cluster,
+            self.history,
+            rng=self._rng,
+            code_of=lambda card: self.sold[card].code,
         )
-        async with producer:
-            for start in range(0, len(messages), 20):
-                piece = messages[start : start + 20]
-                sent = [await producer.send(t, value, key.encode()) for t, (key, value) in piece]
-                await asyncio.gather(*sent)
-                if not self._stop.is_set():
-                    await asyncio.sleep(0.05)
 
-    async def _till(self, session: aiohttp.ClientSession) -> None:
+    async def _work(self, till: Till) -> None:
         while not self._stop.is_set():
-            # Every fourth operation hits one of ten hot certificates.
-            hot = self._rng.random() < 0.25
-            index = self._rng.randrange(min(10, len(self.day.sold)) if hot else len(self.day.sold))
-            await self._pay(session, index)
-            await asyncio.sleep(self._rng.uniform(0, 0.02))
+            if not self._fresh:
+                await asyncio.sleep(PIECE_PAUSE_S)
+                continue
+            is_hot = self._rng.random() < HOT_SHARE
+            card = self._rng.choice(self._fresh[:HOT] if is_hot else self._fresh)
+            if not await till.visit(card) and card in self._fresh:
+                self._fresh.remove(card)
+            await asyncio.sleep(self._rng.uniform(0, 0.01))
 
-    async def _pay(self, session: aiohttp.ClientSession, index: int) -> None:
-        code = self.day.sold[index].code
-        if self._rng.random() < 0.2:
-            await self._ask(
-                session, "lookup", index, path="/certificates/lookup", body={"code": code}
-            )
+    async def _watcher(self, session: aiohttp.ClientSession, partition: int) -> None:
+        """Reads one certificate of the partition over and over: when did it answer?"""
+        till = self._till(session)
+        while not self._stop.is_set():
+            card = self.watch.card_of(partition)
+            if card is None:
+                await self._find_cards(till)
+                continue
+            began = time.monotonic()
+            seen = await till.look(card, patience_s=0)
+            if seen.is_answered:
+                self.watch.answered(partition, began, seen.ended)
+            await asyncio.sleep(PIECE_PAUSE_S)
+
+    async def _find_cards(self, till: Till) -> None:
+        await asyncio.sleep(PIECE_PAUSE_S)
+        if not self.sold:
             return
-        amount = self._rng.randint(1, max(1, self.nominals[index] // 20))
-        reference = str(uuid.uuid4())
-        body = {"code": code, "amount": amount, "currency": "RUB", "reference": reference}
-        hold = await self._ask(session, "authorize", index, path=HOLDS, body=body)
-        if not hold.acknowledged:
-            return
-        path = f"{HOLDS}/{hold.answer['authorizationId']}"
-        kind = self._rng.choice(("capture", "capture", "void", "reverse"))
-        if kind == "reverse":
-            undo = {"code": code, "reference": reference, "occurredAt": hold.answer["expiresAt"]}
-            await self._ask(session, kind, index, path="/certificates/reversals", body=undo)
-        else:
-            await self._ask(session, kind, index, path=f"{path}/{kind}", body={})
-
-    async def _ask(
-        self,
-        session: aiohttp.ClientSession,
-        kind: str,
-        index: int,
-        /,
-        *,
-        path: str,
-        body: dict[str, Any],
-    ) -> Operation:
-        key = str(uuid.uuid4())
-        operation = Operation(kind, index, key, body | {"path": path}, time.monotonic())
-        headers = {"Authorization": self._cluster.bearer("till"), "Idempotency-Key": key}
-        while time.monotonic() - operation.began < PATIENCE_S:
-            operation.attempts += 1
-            worker = self._rng.choice(self._cluster.workers)
-            status, answer = await _post(session, worker.url + path, headers, body=body)
-            if status not in UNCLEAR:
-                operation.status, operation.answer = status, answer
-                break
-            if status == 404 and answer.get("code") == "CertificateUnknown":
-                operation.status = status
-                break
-            await asyncio.sleep(0.05)
-        operation.ended = time.monotonic()
-        self.history.add(operation)
-        return operation
-
-
-async def _post(
-    session: aiohttp.ClientSession, url: str, headers: dict[str, str], *, body: dict[str, Any]
-) -> tuple[int, dict[str, Any]]:
-    """Status 0 when nothing or nothing readable came back."""
-    try:
-        async with session.post(url, json=body, headers=headers) as response:
-            return response.status, msgspec.json.decode(await response.read())
-    except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError):
-        return 0, {}
+        card = self._rng.randrange(len(self.sold))
+        seen = await till.look(card)
+        if seen.acknowledged:
+            self.watch.found(card, seen.answer["certificateId"])

@@ -1,80 +1,144 @@
 """One run of the fault suite: cluster, load, faults, then the judges."""
 
 import asyncio
+import math
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from app.certificates.auditor import audit
+from app.certificates.database import Database
+from app.certificates.reconcile import reconcile
+from app.contracts import wire
+from app.embedded_postgres import PostgresServer
+from app.migrations import migrate
+from deploy.proving.books import Balance, balanced, read_books
 from deploy.proving.chaos import Chaos
-from deploy.proving.cluster import Cluster
-from deploy.proving.judge import Verdict, events_of, judge
+from deploy.proving.dead_letters import buried
+from deploy.proving.judge import Verdict, judge
+from deploy.proving.links import LinkedCluster
 from deploy.proving.load import Load
+from deploy.proving.scene import Scene
 
+Told = Callable[[str], None]
 WARM_S = 3.0
 CALM_AGAIN_S = 90.0
 
 
+class Plan(msgspec.Struct, frozen=True):
+    """`minutes`: after which no other fault begins; `wave`: certificates issued at a time."""
+
+    faults: int
+    seed: int
+    workers: int = 3
+    tills: int = 8
+    wave: int = 200
+    minutes: float = math.inf
+
+
 class Outcome(msgspec.Struct):
-    """`clean`: nothing lost, doubled, contradicted or different, and every end in time."""
+    """`clean`: nothing lost, doubled, created or unexplained, and every end in time."""
 
     faults: dict[str, int]
-    slow_ends: list[str]
+    exits: dict[int, int]
     operations: int
-    attempts: int
+    requests: int
+    messages: int
     unknown: int
+    repetitions: int
+    spoiled: int
+    buried: int
     longest_wait_s: float
-    transactions: int
-    differences: int
+    takeovers_s: list[float]
+    no_takeover: int
+    slow_ends: list[str]
     verdict: Verdict
+    balance: Balance
+    audit_differences: int
+    mart_differences: int
+    seconds: float
 
     @property
     def clean(self) -> bool:
-        return self.verdict.clean and not self.differences and not self.slow_ends
+        differences = self.audit_differences + self.mart_differences
+        missing = self.no_takeover + max(0, self.spoiled - self.buried) + len(self.slow_ends)
+        return self.verdict.clean and self.balance.clean and not differences and not missing
 
 
-def prove(
-    data: Path, *, faults: int, seed: int, workers: int = 3, tills: int = 8, certificates: int = 400
-) -> Outcome:
-    cluster = Cluster(data, workers=workers)
-    cluster.start()
+def prove(data: Path, plan: Plan, *, told: Told = lambda _text: None) -> Outcome:
+    """`told` hears how far the run is."""
+    database = PostgresServer(data / "postgres", durable=False)
     try:
-        return asyncio.run(
-            _proven(cluster, faults=faults, seed=seed, tills=tills, certificates=certificates)
-        )
+        dsn = database.start()
+        migrate(dsn)
+        cluster = LinkedCluster(data, workers=plan.workers, spares=1, database=dsn)
+        try:
+            cluster.start()
+            return asyncio.run(_proven(cluster, database, plan=plan, told=told))
+        finally:
+            cluster.stop()
     finally:
-        cluster.stop()
+        database.stop()
 
 
 async def _proven(
-    cluster: Cluster, *, faults: int, seed: int, tills: int, certificates: int
+    cluster: LinkedCluster, database: PostgresServer, *, plan: Plan, told: Told
 ) -> Outcome:
     await cluster.ready()
-    load = Load(cluster, certificates=certificates, seed=seed)
-    chaos = Chaos(cluster, seed=seed)
-    running = asyncio.create_task(load.run(tills))
-    try:
+    began = time.monotonic()
+    load = Load(cluster, wave=plan.wave, seed=plan.seed)
+    scene = Scene(cluster, database, load, random.Random(plan.seed))
+    chaos = Chaos(scene, told)
+    async with asyncio.TaskGroup() as together:
+        together.create_task(load.run(plan.tills))
         await asyncio.sleep(WARM_S)
-        await chaos.run(faults=faults)
+        await chaos.run(faults=plan.faults, until=began + 60 * plan.minutes)
         await cluster.ready(CALM_AGAIN_S)
-    finally:
         load.stop()
-    await running
-    return await _judged(cluster, load, chaos)
+    with _knowing(scene.schema):
+        return await _judged(scene, chaos, time.monotonic() - began)
 
 
-async def _judged(cluster: Cluster, load: Load, chaos: Chaos) -> Outcome:
-    audited = await audit(cluster.broker.bootstrap)
-    events = await events_of(cluster.broker.bootstrap)
-    history = load.history
+@contextmanager
+def _knowing(schema: int) -> Iterator[None]:
+    """Judges can read what workers of a later version wrote."""
+    wire.SCHEMA += schema
+    yield
+    wire.SCHEMA -= schema
+
+
+async def _judged(scene: Scene, chaos: Chaos, seconds: float) -> Outcome:
+    """The audit first: it waits until all is published."""
+    bootstrap, load = scene.cluster.broker.bootstrap, scene.load
+    audited = await audit(bootstrap)
+    mart = Database(scene.database.dsn())
+    try:
+        reconciled = await reconcile(bootstrap, mart)
+    finally:
+        await mart.close()
+    books, history = await read_books(bootstrap), load.history
+    nominals = [line.nominal for line in load.sold]
     return Outcome(
-        dict(chaos.done),
-        chaos.slow_ends,
-        len(history.operations),
-        sum(operation.attempts for operation in history.operations),
-        history.unknown,
-        max(history.longest_wait_s.values(), default=0.0),
-        len(events),
-        audited.difference_count,
-        judge(history, events),
+        faults=dict(chaos.done),
+        exits=dict(chaos.exits),
+        operations=len(history.operations),
+        requests=history.attempts,
+        messages=load.messages,
+        unknown=history.unknown,
+        repetitions=history.repetitions,
+        spoiled=load.spoiled,
+        buried=await buried(bootstrap),
+        longest_wait_s=max(history.longest_wait_s.values(), default=0.0),
+        takeovers_s=scene.takeovers_s,
+        no_takeover=scene.no_takeover,
+        slow_ends=scene.slow_ends,
+        verdict=judge(history, nominals, books.events.values()),
+        balance=balanced(books),
+        audit_differences=audited.difference_count,
+        mart_differences=len(reconciled.differences) + reconciled.behind,
+        seconds=seconds,
     )

@@ -1,0 +1,41 @@
+"""What a fault has at hand, and what it leaves behind for the report."""
+
+import asyncio
+import random
+import signal
+import time
+from dataclasses import dataclass, field
+
+from app.embedded_postgres import PostgresServer
+from deploy.proving.cluster import Worker
+from deploy.proving.links import LinkedCluster
+from deploy.proving.load import Load
+
+END_S = 10.0
+
+
+@dataclass
+class Scene:
+    """`takeovers_s`: from a worker's kill until every partition had answered a new question."""
+
+    cluster: LinkedCluster
+    database: PostgresServer
+    load: Load
+    rng: random.Random
+    takeovers_s: list[float] = field(default_factory=list)
+    no_takeover: int = 0
+    slow_ends: list[str] = field(default_factory=list)
+    schema: int = 0
+
+    def any_worker(self) -> Worker:
+        return self.rng.choice(self.cluster.workers)
+
+    async def pause(self, least_s: float, most_s: float) -> None:
+        await asyncio.sleep(self.rng.uniform(least_s, most_s))
+
+    async def end(self, worker: Worker) -> None:
+        """As an operator would; over ten seconds is noted."""
+        began = time.monotonic()
+        await asyncio.to_thread(worker.end, signal.SIGTERM)
+        if time.monotonic() - began > END_S:
+            self.slow_ends.append(worker.name)
