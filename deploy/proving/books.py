@@ -1,6 +1,7 @@
 """The books of the public topics alone: each event once, balances that follow, money kept."""
 
 from collections.abc import AsyncIterator
+from itertools import chain
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -121,9 +122,9 @@ async def records_of(bootstrap: str, topic: str) -> AsyncIterator[ConsumerRecord
         for tp, first in (await consumer.beginning_offsets(tps)).items():
             consumer.seek(tp, first)
         while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                for record in records:
-                    yield record
+            found = await consumer.getmany(timeout_ms=500)
+            for record in chain.from_iterable(found.values()):
+                yield record
 
 
 def balanced(books: Books) -> Balance:
