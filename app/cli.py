@@ -13,6 +13,7 @@ from app import data_commands, logs
 from app.contracts.asyncapi import write_contracts
 from app.contracts.topics import manifest
 from app.dead_letters_cli import dead_letters
+from app.keys_cli import keys
 from app.marking_cli import marking, users
 from app.settings import Settings, settings
 from app.supervisor import up as run_everything
@@ -21,6 +22,7 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 cli.add_typer(marking, name="marking")
 cli.add_typer(users, name="users")
 cli.add_typer(dead_letters, name="dead-letters")
+cli.add_typer(keys, name="keys")
 console = Console()
 for command in (data_commands.load, data_commands.migrate, data_commands.report):
     cli.command()(command)

@@ -23,6 +23,7 @@ from app.marking.leading import Leadership
 from app.marking.mail import Post
 from app.marking.opening import Addresses, close_desk, open_desk, times_of
 from app.marking.press import Press
+from app.marking.rotation import backed_up
 from app.marking.runner import Runner
 from app.marking.signing import SignersByKind, client_tls
 from app.marking.terms import SANDBOX, Terms
@@ -108,6 +109,8 @@ class MarkingService(Service):
             observer=PrometheusObserver(REGISTRY),
             publish=self._publish,
         )
+        if not await backed_up(self._desk.database, self._desk.sealer):
+            log.warning("lost keys are lost codes: run `python -m app keys backup FILE`")
         agents = MarkingAgents(
             self._desk,
             Runner(self._desk),

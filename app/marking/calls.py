@@ -13,6 +13,7 @@ from app.marking.audit import Entry
 from app.marking.database import Transaction, ms, raw
 from app.marking.ids import new_id
 from app.marking.leases import Lease, holds
+from app.marking.sealing import Sealer, call_place
 from app.marking.terms import Terms
 
 RETRY_CLASSES: dict[Operation, RetryClass] = {
@@ -175,14 +176,24 @@ async def require_signature(
 
 
 async def answered(
-    tx: Transaction, call_id: str, answer: Answer[Any], *, remote_id: str | None = None
+    tx: Transaction,
+    call_id: str,
+    answer: Answer[Any],
+    *,
+    remote_id: str | None = None,
+    sealer: Sealer | None = None,
 ) -> None:
-    """The effect outside is certain; stored even after the lease has passed."""
+    """The effect outside is certain; stored even after the lease has passed.
+
+    `sealer`: keeps the answer as it came, for those who have to argue about it.
+    """
+    kept = None if sealer is None else sealer.seal_packed(answer.body, place=call_place(call_id))
     await tx.execute(
         """update marking.calls set state = 'ANSWERED', answered_at = clock_timestamp(),
                http_status = %(status)s, remote_request_id = %(request)s, error = null,
-               remote_id = coalesce(%(remote_id)s::uuid, remote_id)
+               remote_id = coalesce(%(remote_id)s::uuid, remote_id), answer_enc = %(kept)s
            where id = %(id)s and state in ('PLANNED', 'CLAIMED', 'UNKNOWN')""",
+        kept=kept,
         status=answer.http_status,
         request=answer.request_id,
         remote_id=remote_id,

@@ -39,7 +39,8 @@ async def send_order(desk: Desk, work: Work, call: CallRow) -> Next:
         cms = await signature_of(tx, call.subject_id, purpose="suz_order")
 
     async def keep(tx: Transaction, answer: Answer[OrderAccepted]) -> None:
-        await calls.answered(tx, call.id, answer, remote_id=answer.value.order_id)
+        number = answer.value.order_id
+        await calls.answered(tx, call.id, answer, remote_id=number, sealer=desk.sealer)
         await accept_order(
             tx,
             desk,
@@ -143,7 +144,7 @@ async def send_close(desk: Desk, work: Work, call: CallRow) -> Next:
         cms = await signature_of(tx, call.subject_id, purpose="suz_close")
 
     async def keep(tx: Transaction, answer: Answer[CloseAccepted]) -> None:
-        await calls.answered(tx, call.id, answer)
+        await calls.answered(tx, call.id, answer, sealer=desk.sealer)
         entry = Entry("suz.close_sent", "worker", work.row.participant_id, work.row.id)
         await audit.write(tx, msgspec.structs.replace(entry, subject=row["id"], call_id=call.id))
 

@@ -9,6 +9,7 @@ from app.marking.sealing import (
     Sealer,
     apikey_place,
     block_place,
+    call_place,
     issue_place,
     report_place,
     request_place,
@@ -16,6 +17,7 @@ from app.marking.sealing import (
 )
 
 CHECK_NAME = "seal_key_check"
+BACKUP_NAME = "keys_backup"
 MOST_A_NIGHT = 5_000
 
 
@@ -38,6 +40,7 @@ SEALED = (
     Sealed("sign_requests", "payload_enc", ("id",), request_place),
     Sealed("code_blocks", "body_enc", ("block_id",), block_place),
     Sealed("suz_reports", "body_enc", ("id",), report_place),
+    Sealed("calls", "answer_enc", ("id",), call_place),
     Sealed("issues", "file_enc", ("id",), issue_place),
 )
 
@@ -58,6 +61,24 @@ async def require_known_keys(database: Database, sealer: Sealer) -> bool:
     if not sealer.knows(stored["value"]):
         raise WrongKeys("marking_secret_keys: not the keys this database was sealed with")
     return False
+
+
+async def backed_up(database: Database, sealer: Sealer) -> bool:
+    """Whether a backup was made since the first key became the first."""
+    stored = await database.one(
+        "select value from marking.meta where name = %(name)s", name=BACKUP_NAME
+    )
+    return stored is not None and stored["value"] == sealer.check_value
+
+
+async def note_backup(database: Database, check_value: str) -> None:
+    """`check_value`: of the first key that the backup holds."""
+    await database.execute(
+        """insert into marking.meta (name, value) values (%(name)s, %(value)s)
+           on conflict (name) do update set value = excluded.value""",
+        name=BACKUP_NAME,
+        value=check_value,
+    )
 
 
 async def seal_anew(database: Database, sealer: Sealer) -> int:

@@ -91,3 +91,7 @@ def apikey_place(participant_id: str) -> str:
 
 def issue_place(issue_id: str) -> str:
     return f"issues:{issue_id}"
+
+
+def call_place(call_id: str) -> str:
+    return f"calls:{call_id}"

@@ -34,7 +34,7 @@ async def send_document(desk: Desk, work: Work, call: CallRow) -> Next:
     access = await access_to(desk, work, Upstream.TRUE_API)
 
     async def keep(tx: Transaction, answer: Answer[str]) -> None:
-        await calls.answered(tx, call.id, answer, remote_id=answer.value)
+        await calls.answered(tx, call.id, answer, remote_id=answer.value, sealer=desk.sealer)
         await see_date(tx, work.row.participant_id, answer.remote_date_ms)
         await accept_number(tx, desk, document_id=call.subject_id, number=answer.value)
 
@@ -139,7 +139,8 @@ async def send_report(desk: Desk, work: Work, call: CallRow) -> Next:
     post = suz.report_utilisation if row["kind"] == "utilisation" else suz.report_dropout
 
     async def keep(tx: Transaction, answer: Answer[ReportAccepted]) -> None:
-        await calls.answered(tx, call.id, answer, remote_id=answer.value.report_id)
+        report = answer.value.report_id
+        await calls.answered(tx, call.id, answer, remote_id=report, sealer=desk.sealer)
         await accept_report(tx, desk, report=row["id"], report_id=answer.value.report_id)
 
     async def refused(refusal: Refused) -> Next:

@@ -10,6 +10,7 @@ from app.marking.desk import Desk
 from app.marking.due_polls import publish_due_polls
 from app.marking.escalations import escalate, remind_signers, warn_of_expiry
 from app.marking.gauges import measure
+from app.marking.issue_files import forget_old_files
 from app.marking.queue import Produce, publish_outbox, sweep
 from app.marking.renewals import renew_tokens
 from app.marking.retention import Retention, clean, make_audit_partitions
@@ -56,6 +57,7 @@ async def nightly(desk: Desk, keep: Retention) -> None:
     """Partitions, retention, rotation, and a fresh comparison with every station in use."""
     await make_audit_partitions(desk.database)
     await clean(desk.database, keep)
+    await forget_old_files(desk.database)
     await seal_anew(desk.database, desk.sealer)
     await ask_for_comparisons(desk)
 

@@ -13,11 +13,12 @@ from app.marking.collecting import Place, store_block
 from app.marking.desk import Desk
 from app.marking.errors import IssueFailed, IssueRefused, NotFoundError
 from app.marking.ids import new_id
-from app.marking.issue_files import content, forget_old_files, prepared
+from app.marking.issue_files import content, prepared
 from app.marking.issues import GsForm, IssueKind
 from app.marking.issuing import Issue, IssueRequest, Label, load_issue, reserve
 from app.marking.labels import Goods, PrintJob
 from app.marking.press import LabelsFailed, Press, Unprinted
+from app.marking.timers import FIVE_YEARS, nightly
 from tests.clients.printed import codes
 from tests.flows.marking.rig import open_desk
 
@@ -207,7 +208,8 @@ async def test_labels_leave_malformed_codes_out_and_keep_their_numbers(
     assert len(printed) == 1
 
     await desk.database.execute("update marking.issues set file_until = now()")
-    assert await forget_old_files(desk.database) == 1
+    await nightly(desk, FIVE_YEARS)
+    assert await desk.database.rows("select file_enc from marking.issues") == [{"file_enc": None}]
     assert await file_of(desk, issue, press) == whole
     assert len(printed) == 2
 

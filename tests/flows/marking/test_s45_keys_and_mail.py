@@ -1,5 +1,6 @@
 """Acceptance scenarios 45, 46 (mail) and 49 (command): keys that change, mail, the command line."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,11 +9,12 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from email import message_from_bytes
+from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import psycopg2
 
-from app.secrets_store import new_key
+from app.secrets_store import FILE, new_key, variable
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.processes import ROOT, Worker
 from tests.flows.marking.stack import Shop, Stack
@@ -90,6 +92,40 @@ def refuses_to_start(stack: Stack, keys: str) -> None:
     assert stranger.process is not None
     assert stranger.process.wait(60) != 0
     assert "marking_secret_keys" in stranger.log.read_text()
+
+
+def test_s45_keys_from_a_backup_open_everything_elsewhere(stack: Stack, tmp_path: Path) -> None:
+    shop = stack.shop()
+    order = shop.order((GTIN, 3))["id"]
+    shop.until_status(order, "COMPLETED")
+    warning = "lost keys are lost codes"
+    assert warning in stack.main.log.read_text()
+    file, folder = str(tmp_path / "keys.backup"), str(tmp_path / "fresh")
+    command(stack, "keys", "backup", file, "--data", folder)
+    command(stack, "keys", "restore", file, "--data", folder)
+    restored = json.loads((tmp_path / "fresh" / FILE).read_text())
+
+    stack.main.stop()
+    told = stack.main.log.stat().st_size
+    stack.main.start(**{variable(name): value for name, value in restored.items()})
+    stack.main.wait_ready()
+    assert codes_of(shop, order, 3) == ledger_of(shop, order)
+    assert warning not in stack.main.log.read_text()[told:]
+
+
+def command(stack: Stack, *words: str) -> str:
+    """A command of the product and what it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "app", *words],
+        cwd=ROOT,
+        env={**os.environ, **stack.env, "GIFTMARK_BACKUP_PASSPHRASE": "correct horse battery"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_s45_a_sealed_row_opens_only_in_its_own_place(stack: Stack) -> None:
@@ -198,18 +234,9 @@ def mailbox() -> Iterator[tuple[str, list[str]]]:
 def test_s49_the_command_orders_through_the_same_api(stack: Stack) -> None:
     shop = stack.shop()
     words = ["order", GTIN, "--wait", "--url", stack.main.url, "--key", shop.key]
-    done = subprocess.run(
-        [sys.executable, "-m", "app", "marking", *words],
-        cwd=ROOT,
-        env={**os.environ, **stack.env},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    order, status = done.stdout.splitlines()[0].split()
+    said = command(stack, "marking", *words)
+    order, status = said.splitlines()[0].split()
     assert status == "INIT"
-    assert "COMPLETED" in done.stdout
+    assert "COMPLETED" in said
     assert shop.read(order)["quantity"] == 1
     shop.assert_complete(order)

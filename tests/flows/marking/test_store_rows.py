@@ -13,8 +13,9 @@ from app.marking.collecting import Place, store_block
 from app.marking.database import raw
 from app.marking.errors import OrderStateError
 from app.marking.rotation import WrongKeys, require_known_keys, seal_anew
-from app.marking.sealing import SealBroken, Sealer, apikey_place
+from app.marking.sealing import SealBroken, Sealer, apikey_place, call_place
 from app.marking.store import Change
+from app.marking.timers import FIVE_YEARS, nightly
 from tests.flows.marking.rig import Rig
 
 OLD, NEW = b"k" * 32, b"n" * 32
@@ -186,3 +187,25 @@ async def test_nothing_secret_stands_in_the_rows(rig: Rig) -> None:
         dump += "".join(shown(value) for row in rows for value in row.values())
     assert "\\x1d92" not in dump
     assert not any(tail in dump for tail in tails)
+
+
+async def test_answers_are_kept_sealed_for_their_time_but_those_with_codes(rig: Rig) -> None:
+    order = await rig.start(5)
+    await rig.until_status(order, "COMPLETED")
+    rows = await rig.database.rows(
+        """select id, operation, answer_enc, remote_id from marking.calls
+           where answer_enc is not null"""
+    )
+    kept = {row["operation"]: row for row in rows}
+    assert set(kept) == {"submit_document", "create_order", "close_order"}
+    made = kept["create_order"]
+    answer = rig.desk.sealer.open_packed(raw(made["answer_enc"]), place=call_place(made["id"]))
+    assert msgspec.json.decode(answer)["orderId"] == made["remote_id"]
+
+    old = (
+        "update marking.calls set answered_at = now() - interval '91 days' where operation = %(o)s"
+    )
+    await rig.database.execute(old, o="create_order")
+    await nightly(rig.desk, FIVE_YEARS)
+    left = "select count(*) from marking.calls where answer_enc is not null"
+    assert await rig.count(left) == 2

@@ -1,0 +1,94 @@
+"""`python -m app keys …`: lost keys are lost certificates and codes, so they are kept elsewhere."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app.embedded_postgres import running_dsn
+from app.keys_backup import BackupRefused, first_key, open_backup, seal
+from app.marking import rotation
+from app.marking.database import connect
+from app.marking.sealing import Sealer
+from app.secrets_store import FILE, NAMES, SecretsMissing, required_secrets, variable, write_private
+
+SHORTEST_PASSPHRASE = 12
+MARKING_KEYS = variable("marking_secret_keys")
+keys = typer.Typer(no_args_is_help=True, help="Backup of the installation's keys.")
+console = Console()
+
+Passphrase = Annotated[
+    str,
+    typer.Option(
+        envvar="GIFTMARK_BACKUP_PASSPHRASE",
+        prompt=True,
+        confirmation_prompt=True,
+        hide_input=True,
+        help=f"At least {SHORTEST_PASSPHRASE} characters; without it the backup is worth nothing.",
+    ),
+]
+Folder = Annotated[Path, typer.Option(help="Folder of `up`, which keeps its own keys.")]
+
+
+@keys.command()
+def backup(
+    file: Path,
+    passphrase: Passphrase,
+    *,
+    data: Folder = Path(".data"),
+    database: Annotated[
+        str | None, typer.Option(envvar=["GIFTMARK_DATABASE_URL", "DATABASE_URL"])
+    ] = None,
+) -> None:
+    """Seal all keys in force into FILE; the service then no longer warns that there is none."""
+    if len(passphrase) < SHORTEST_PASSPHRASE:
+        _end(f"the passphrase is shorter than {SHORTEST_PASSPHRASE} characters")
+    try:
+        secrets = _in_force(data)
+    except SecretsMissing as problem:
+        _end(str(problem))
+    write_private(file, seal(secrets, passphrase).decode())
+    console.print(f"{len(secrets)} keys in {file}; keep it and its passphrase apart")
+    dsn = database or running_dsn(data)
+    if dsn is not None:
+        asyncio.run(_note(dsn, Sealer([first_key(secrets[MARKING_KEYS])]).check_value))
+
+
+@keys.command()
+def restore(file: Path, passphrase: Passphrase, *, data: Folder = Path(".data")) -> None:
+    """Put the keys of FILE into a fresh folder of `up`."""
+    target = data / FILE
+    if target.exists():
+        _end(f"{target} exists already: its keys are in use")
+    try:
+        secrets = open_backup(file.read_bytes(), passphrase)
+    except BackupRefused as problem:
+        _end(str(problem))
+    stored = {name: secrets[variable(name)] for name in NAMES if variable(name) in secrets}
+    write_private(target, json.dumps(stored, indent=2))
+    console.print(f"{len(stored)} keys in {target}")
+
+
+def _in_force(data: Path) -> dict[str, str]:
+    """Those of the environment, else those of the folder. Raises SecretsMissing."""
+    path = data / FILE
+    stored = json.loads(path.read_text()) if path.exists() else {}
+    given = {variable(name): value for name, value in stored.items()}
+    return required_secrets(given | os.environ)
+
+
+async def _note(dsn: str, check_value: str) -> None:
+    database = await connect(dsn, most=1)
+    try:
+        await rotation.note_backup(database, check_value)
+    finally:
+        await database.close()
+
+
+def _end(text: str) -> None:
+    console.print(text, style="red", highlight=False)
+    raise typer.Exit(1)
