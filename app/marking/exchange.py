@@ -143,14 +143,15 @@ async def _store(
 
 
 async def _issued(tx: Transaction, given: Exchange, *, life: int) -> None:
-    """Audit, and everybody who waited for a token goes on."""
+    """Audit, and everybody who waited for a token goes on, or is just being told to wait."""
     entry = Entry("token.issued", "worker", given.participant.id, subject=given.kind)
     await audit.write(tx, msgspec.structs.replace(entry, details={"life_ms": life}))
     await tx.execute(
         """update marking.orders set wake_seq = wake_seq + 1, due_at = now(),
-               hold = case when hold = 'attention' then null else hold end
+               hold = case when hold_detail->>'code' = 'two-programs' then null else hold end
            where participant_id = %(id)s and (hold = 'sign_in'
-                 or (hold = 'attention' and hold_detail->>'code' = 'two-programs'))""",
+                 or (hold = 'attention' and hold_detail->>'code' = 'two-programs')
+                 or lease_until > clock_timestamp())""",
         id=given.participant.id,
     )
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.marking import calls, leases
+from app.domain.marking.order import Hold
+from app.marking import calls, leases, store
 from app.marking.calls import ClaimRefused
 from app.marking.desk import Desk
 from app.marking.polling import poll
@@ -133,22 +134,40 @@ async def test_a_full_station_makes_orders_wait_and_is_never_overfilled(
         assert rig.posted("suz.create_order") == 5
 
 
-async def test_a_token_stolen_at_once_stops_renewal_until_a_person_signs_in(rig: Rig) -> None:
-    orders = [await rig.start(5) for _ in range(3)]
-    await rig.until_status(orders[0], "EMITTING")
-    rig.player.control("POST", "/tokens", {"action": "steal", "kind": "suz"})
+async def test_a_token_stolen_at_once_stops_renewal_until_a_person_signs_in(
+    dsn: str, sandbox: str
+) -> None:
+    terms: dict[str, Any] = {"refused_at_once_s": 3_600}
+    async with playing_worker(dsn, sandbox, inn="7700000048", **terms) as rig:
+        orders = [await rig.start(5) for _ in range(3)]
+        await rig.until_status(orders[0], "EMITTING")
+        rig.player.control("POST", "/tokens", {"action": "steal", "kind": "suz"})
 
-    held = await rig.until(lambda row: row.hold == "attention", orders[0])
-    assert held.hold_detail is not None
-    assert held.hold_detail["code"] == "two-programs"
-    signed = rig.posted("true_api.sign_in_suz")
-    for _ in range(10):
-        await rig.tick()
-    assert rig.posted("true_api.sign_in_suz") == signed
+        held = await rig.until(lambda row: row.hold == "attention", orders[0])
+        assert held.hold_detail is not None
+        assert held.hold_detail["code"] == "two-programs"
+        signed = rig.posted("true_api.sign_in_suz")
+        for _ in range(10):
+            await rig.tick()
+        assert rig.posted("true_api.sign_in_suz") == signed
 
+        await AuthService(rig.desk).issue_tokens(rig.participant_id, rig.user_id, person=True)
+        for order in orders:
+            await rig.until_status(order, "COMPLETED", within_s=60)
+
+
+async def test_who_is_told_to_wait_while_somebody_signs_in_looks_again(rig: Rig) -> None:
+    rig.works = False
+    order = await rig.start(5)
+    lease = await leases.take_lease(rig.database, order, owner="w1/1", for_ms=60_000)
+    assert lease is not None
     await AuthService(rig.desk).issue_tokens(rig.participant_id, rig.user_id, person=True)
-    for order in orders:
-        await rig.until_status(order, "COMPLETED", within_s=60)
+    async with rig.database.transaction() as tx:
+        await store.set_hold(tx, lease, Hold.SIGN_IN, detail={"code": "sign-in-required"})
+    await leases.release(rig.database, lease, next_ms=None)
+    rig.works = True
+
+    await rig.until_status(order, "COMPLETED", within_s=60)
 
 
 async def test_twenty_orders_sign_in_once(rig: Rig) -> None:

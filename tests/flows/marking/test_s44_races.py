@@ -12,10 +12,11 @@ from tests.flows.marking.abreast import together
 from tests.flows.marking.stack import Shop, Stack
 
 GTIN = gtin_of(1)
-# By command: MARKING_RACES=200 and MARKING_CHAOS_S=120.
+# By command: MARKING_RACES=200, MARKING_CHAOS_S=120 with MARKING_CHAOS_ORDERS=100, any seed.
 RACES = int(os.environ.get("MARKING_RACES", "32"))
 CHAOS_S = float(os.environ.get("MARKING_CHAOS_S", "30"))
-CHAOS_ORDERS = 30
+CHAOS_ORDERS = int(os.environ.get("MARKING_CHAOS_ORDERS", "30"))
+CHAOS_SEED = int(os.environ.get("MARKING_CHAOS_SEED", "50"))
 KILL_EVERY_S = 12
 MISHAPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("suz.create_order", {"action": "drop"}),
@@ -109,7 +110,7 @@ def test_s50_whatever_happens_orders_end_or_say_why(stack: Stack) -> None:
 
 
 def mischief(stack: Stack, shops: list[Shop]) -> None:
-    dice = random.Random(50)
+    dice = random.Random(CHAOS_SEED)
     end = time.monotonic() + CHAOS_S
     kill_at = time.monotonic() + KILL_EVERY_S
     while time.monotonic() < end:
