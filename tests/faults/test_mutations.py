@@ -10,30 +10,13 @@ import pytest
 from app.contracts.topics import JOURNAL, manifest
 from app.topics_admin import ensure_topics
 from tests.contracts.engine import PARTITIONS
-from tests.faults import directed, mutations
+from tests.faults import directed
 from tests.faults.directed import Directed
+from tests.faults.guards import GUARDS, PAGE, page
 from tests.faults.mutations import Mutation
 
 SECONDS = 10
 WRONG = (AssertionError, TimeoutError, pytest.fail.Exception)
-GUARDS: tuple[tuple[Mutation, Directed], ...] = (
-    (mutations.ACK, directed.a_lost_append_is_answered_by_unknown_and_leaves_no_trace),
-    (mutations.STORE_LAST, directed.a_lost_append_is_answered_by_unknown_and_leaves_no_trace),
-    (mutations.WATERMARK, directed.commands_read_again_change_nothing),
-    (mutations.FENCE, directed.a_former_owner_appends_nothing),
-    (mutations.READ, directed.a_former_owner_answers_no_read),
-    (mutations.MEMBERSHIP, directed.a_worker_cut_off_from_the_group_opens_nothing),
-    (mutations.CONTIGUITY, directed.a_slipped_in_record_is_noticed_ignored_and_repaired),
-    (mutations.STALE, directed.a_slipped_in_record_is_noticed_ignored_and_repaired),
-    (mutations.REPAIR, directed.a_slipped_in_record_is_noticed_ignored_and_repaired),
-    (mutations.CHAIN_INBOX, directed.a_gap_before_a_batch_is_read_again),
-    (mutations.CHAIN_AGENTS, directed.an_event_dropped_on_the_way_is_read_again),
-    (mutations.PUBLISHING_FENCE, directed.a_former_publisher_writes_nothing),
-    (mutations.PUBLISHED_FIRST, directed.what_was_not_acknowledged_is_published_again),
-    (mutations.PUBLISHING_HOLE, directed.a_compaction_hole_stops_publishing),
-    (mutations.DUE, directed.due_work_survives_the_loss_of_the_local_store),
-    (mutations.IDEMPOTENCY, directed.a_repeated_authorization_holds_money_once),
-)
 STORIES = tuple(dict.fromkeys(story for _, story in GUARDS))
 
 
@@ -88,3 +71,7 @@ async def test_without_its_step_the_story_ends_wrong(
     assert told, "it went wrong outside its story"
     where = " ".join(str(told[-1].statement).split())
     caught.append((mutation.step, name, where))
+
+
+def test_the_table_in_the_notes_names_every_step_and_its_story() -> None:
+    assert PAGE.read_text() == page(), "write it: python -m tests.faults.guards"
