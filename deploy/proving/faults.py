@@ -1,7 +1,6 @@
 """The faults: each hurts one thing for a while and puts it right again."""
 
 import asyncio
-import contextlib
 import resource
 import shutil
 import signal
@@ -15,7 +14,6 @@ from deploy.proving.scene import Scene
 
 Fault = Callable[[Scene], Awaitable[None]]
 TAKEOVER_S = 30.0
-ROLL_S = 30.0
 FULL_S = 10.0
 HOURS_MS = 3 * 3_600_000
 POISON = (b"", b"\x00\xff", b"{", b"[[[[", b"[1, 2", b"\xc1" * 200)
@@ -86,8 +84,7 @@ async def rolling_restart_with_a_newer_schema(scene: Scene) -> None:
     for worker in [*scene.cluster.services, *scene.cluster.workers]:
         await scene.end(worker)
         worker.start()
-        with contextlib.suppress(TimeoutError):
-            await scene.cluster.ready_again(worker, ROLL_S)
+        await scene.ready_again(worker)
 
 
 async def broker_killed(scene: Scene) -> None:
@@ -142,8 +139,9 @@ async def stores_swapped(scene: Scene) -> None:
 
 
 async def disk_full(scene: Scene) -> None:
-    """No file of the process may grow; it is expected to end, and is started again."""
+    """No file of the process may grow; one that serves must end, and is started again."""
     worker = scene.any_worker()
+    await scene.ready_again(worker)
     limits = resource.prlimit(worker.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (1, limits[1]))
     until = time.monotonic() + FULL_S

@@ -1,6 +1,7 @@
 """What a fault has at hand, and what it leaves behind for the report."""
 
 import asyncio
+import contextlib
 import random
 import signal
 import time
@@ -12,6 +13,7 @@ from deploy.proving.links import LinkedCluster
 from deploy.proving.load import Load
 
 END_S = 10.0
+READY_S = 30.0
 
 
 @dataclass
@@ -39,3 +41,8 @@ class Scene:
         await asyncio.to_thread(worker.end, signal.SIGTERM)
         if time.monotonic() - began > END_S:
             self.slow_ends.append(worker.name)
+
+    async def ready_again(self, worker: Worker) -> None:
+        """Or not within half a minute: the next fault does not wait for this one."""
+        with contextlib.suppress(TimeoutError):
+            await self.cluster.ready_again(worker, READY_S)
