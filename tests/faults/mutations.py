@@ -144,6 +144,6 @@ IDEMPOTENCY = Mutation(
     "idempotency record",
     certificate,
     "_done",
-    'step.changes["results"] = with_success(step.state.results, result, step.policy)',
+    'step.changes["results"] = with_success(step.state.results, call, result, policy=step.policy)',
     "del result",
 )

@@ -1,5 +1,7 @@
 """Authorize: set money aside for one purchase."""
 
+from operator import attrgetter
+
 from app.domain.certificates.commands import Authorize
 from app.domain.certificates.holds import hold_refused
 from app.domain.certificates.results import has_room
@@ -8,6 +10,7 @@ from app.domain.certificates.step import Answer, Outcome, Refusal, Step
 from app.domain.policy import DAY_MS, HOUR_MS, SECOND_MS, Policy
 
 _CREATED = 201
+_reference = attrgetter("reference")
 _KNOWN_REFUSALS: dict[HoldState, str] = {
     HoldState.CAPTURED: "AlreadyCaptured",
     HoldState.VOIDED: "AlreadyVoided",
@@ -36,6 +39,8 @@ def authorize(step: Step, command: Authorize) -> Outcome:
 
 def find_reference(state: Certificate, client: str, reference: str) -> Hold | None:
     """The hold that the client made under its own operation number."""
+    if reference not in map(_reference, state.holds):  # almost always, and there are many holds
+        return None
     for hold in state.holds:
         if hold.reference == reference and hold.client == client:
             return hold
@@ -131,8 +136,8 @@ def kept_holds(holds: tuple[Hold, ...], t: int, policy: Policy) -> tuple[Hold, .
     Closed ones leave when their time is over; if there are still too many, the oldest, but
     none younger than the horizon within which it may be reversed.
     """
-    opened = sum(hold.state is HoldState.HELD for hold in holds)
-    if opened >= policy.holds_open_max:
+    most = policy.holds_open_max
+    if len(holds) >= most and sum(hold.state is HoldState.HELD for hold in holds) >= most:
         return None
     oldest = holds[0].created_at if holds else t  # they stand in the order they were made
     kept = holds

@@ -150,7 +150,7 @@ def _refused(step: Step, refusal: Refusal) -> Reply:
         return Reply(status, code, "", fields)
     if is_stored(code):
         result = _result(step, call, status, code=code, values=refusal.values)
-        step.changes["refusals"] = with_refusal(state.refusals, result, step.policy)
+        step.changes["refusals"] = with_refusal(state.refusals, call, result, policy=step.policy)
     return Reply(status, code, call.instance, fields)
 
 
@@ -162,11 +162,11 @@ def _done(step: Step, answer: Answer, present: _State) -> tuple[_State, Reply]:
         return after, Reply(answer.status, None, "", {})
     shape, values = answer.shape, answer.values
     if shape == STATE_SHAPE:
-        values = (state_view(step.key, step.settled()),)
+        values = tuple(state_view(step.key, step.settled()).values())
     fields = answer_members(shape, step.key, values)
     if step.state.lifecycle is not Lifecycle.ABSENT:
         result = _result(step, call, answer.status, shape=shape, values=values)
-        step.changes["results"] = with_success(step.state.results, result, step.policy)
+        step.changes["results"] = with_success(step.state.results, call, result, policy=step.policy)
     after = step.settled() if step.touched else present
     return after, Reply(answer.status, None, call.instance, fields)
 
@@ -180,6 +180,4 @@ def _result(
     code: str | None = None,
     shape: str = "",
 ) -> StoredResult:
-    return StoredResult(
-        call.key_hash, call.body_hash, step.t, status, code, call.instance, shape, values
-    )
+    return StoredResult(call.body_hash, step.t, status, code, call.instance, shape, values)

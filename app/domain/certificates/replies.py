@@ -7,6 +7,7 @@ from app.domain.certificates.ids import authorization_id, refund_request_id
 from app.domain.certificates.problems import problem
 from app.domain.certificates.state import StoredResult
 from app.domain.certificates.times import maybe_rfc3339, rfc3339
+from app.domain.certificates.views import STATE_MEMBERS
 from app.domain.decision import Reply
 
 STATE_SHAPE = "state"
@@ -69,6 +70,10 @@ def _refund(key: str, values: Values) -> dict[str, Any]:
     }
 
 
+def _state(_key: str, values: Values) -> dict[str, Any]:
+    return dict(zip(STATE_MEMBERS, values, strict=False))
+
+
 def _whole(_key: str, values: Values) -> dict[str, Any]:
     return dict(values[0]) if values else {}
 
@@ -82,7 +87,7 @@ _SHAPES: dict[str, Callable[[str, Values], dict[str, Any]]] = {
     "released": _released,
     "reversal": _reversal,
     "refund": _refund,
-    STATE_SHAPE: _whole,
+    STATE_SHAPE: _state,
     "": _whole,
 }
 _REFUSED: dict[str, Callable[[str, Any], Any]] = {

@@ -133,7 +133,6 @@ class RefundRequest(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class StoredResult(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An answer kept for replay: `values` are those of the members that `shape` names."""
 
-    key_hash: bytes
     body_hash: bytes
     at: int
     status: int
@@ -141,6 +140,9 @@ class StoredResult(msgspec.Struct, frozen=True, array_like=True, gc=False):
     instance: str
     shape: str
     values: tuple[Any, ...]
+
+
+Results = dict[bytes, bytes]  # packed StoredResult by the request's key hash; never changed
 
 
 class Tombstone(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -186,8 +188,8 @@ class Certificate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     holds: tuple[Hold, ...] = ()
     refund: RefundRequest | None = None
     refunds: tuple[RefundRequest, ...] = ()
-    results: tuple[StoredResult, ...] = ()
-    refusals: tuple[StoredResult, ...] = ()
+    results: Results = {}
+    refusals: Results = {}
     tombstones: tuple[Tombstone, ...] = ()
     senders: tuple[Sender, ...] = ()
     clock: int = 0

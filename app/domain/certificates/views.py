@@ -6,6 +6,7 @@ from typing import Any
 from app.domain.certificates.commands import Sealed
 from app.domain.certificates.ids import authorization_id, refund_request_id
 from app.domain.certificates.state import (
+    ABSENT,
     Block,
     Certificate,
     Hold,
@@ -23,7 +24,10 @@ def is_visible(hold: Hold, client: str, stores: tuple[str, ...] | None) -> bool:
 
 
 def state_view(key: str, state: Certificate) -> dict[str, Any]:
-    """The state without hashes, holds and refunds."""
+    """The state without hashes, holds and refunds.
+
+    NOTE: answers are stored as its values alone; add members at the end, never change others.
+    """
     order = state.order
     return {
         "certificateId": key,
@@ -161,3 +165,6 @@ def _block_view(block: Block) -> dict[str, Any]:
         "at": rfc3339(block.at),
         "freezeHolds": block.freeze_holds,
     }
+
+
+STATE_MEMBERS = tuple(state_view("", ABSENT))

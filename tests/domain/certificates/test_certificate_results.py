@@ -72,13 +72,13 @@ def test_only_answers_of_409_and_422_are_kept_as_refusals() -> None:
     desk = active()
     assert desk.capture(hold=9).status == 404
     assert desk.authorize(0).status == 400
-    assert desk.certificate.refusals == ()
+    assert desk.certificate.refusals == {}
     assert desk.authorize(1, currency="EUR").status == 422
     assert desk.authorize(9_000).status == 409
     assert len(desk.certificate.refusals) == 2
     desk = active(Policy(holds_open_max=0))
     assert desk.authorize(1).status == 429
-    assert desk.certificate.refusals == ()
+    assert desk.certificate.refusals == {}
 
 
 def test_after_64_other_refusals_the_oldest_key_is_decided_anew() -> None:
