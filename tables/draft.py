@@ -16,7 +16,7 @@ from tables.entities import Entities, Held, Registry, Touched
 from tables.journal import Record
 from tables.store import Changes
 
-SOFT_BYTES = 900 << 10
+SOFT_BYTES = 3 << 20
 HARD_BYTES = 7 << 20
 ENTITY_BYTES = 1 << 20
 _GUESS = 512

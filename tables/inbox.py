@@ -1,23 +1,45 @@
 """What waits at a partition: requests of tills, batches of commands."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterator
+
+from aiokafka import ConsumerRecord
 
 from app.batches import Batch
 from tables.draft import Request
 from tables.errors import DeadlineOver, OutcomeUnknown, OwnerUnavailable
 
 MAX_REQUESTS = 1_000
+CALM_S = 1.0
+
+
+class Tills:
+    """Whether somebody at a till has asked this process lately: then all its commits are short."""
+
+    def __init__(self) -> None:
+        self._asked = -CALM_S
+
+    def ask(self) -> None:
+        self._asked = time.monotonic()
+
+    @property
+    def waiting(self) -> bool:
+        return time.monotonic() - self._asked < CALM_S
 
 
 class Inbox:
-    """Both queues are bounded: requests here, batches by the transport."""
+    """Both queues are bounded: requests here, batches by the transport.
 
-    def __init__(self) -> None:
+    `at`: how many records of the waiting batches are decided, counted from the first one's.
+    """
+
+    def __init__(self, tills: Tills) -> None:
         self.wake = asyncio.Event()
         self.closed = False
         self.at = 0
+        self._tills = tills
         self._requests: deque[Request] = deque()
         self._batches: deque[Batch] = deque()
 
@@ -32,6 +54,7 @@ class Inbox:
         """Raises OwnerUnavailable when 1 000 wait already or the partition is closing."""
         if self.closed or len(self._requests) >= MAX_REQUESTS:
             raise OwnerUnavailable("the partition takes no more requests")
+        self._tills.ask()
         self._requests.append(request)
         self.wake.set()
 
@@ -44,26 +67,30 @@ class Inbox:
             if not request.future.done():
                 yield request
 
-    def head(self, watermark: int) -> Batch | None:
-        """The batch to go on with; one that leaves a gap is read again instead."""
-        while self._batches:
-            batch = self._batches[0]
-            if batch.follows > watermark and not batch.stale:
-                batch.consumer.rewind(batch.tp, watermark)
-            if not batch.stale:
-                return batch
+    def commands(self, watermark: int) -> Iterator[ConsumerRecord]:
+        """Those not decided yet, as long as they follow on; after a gap they are read again."""
+        while self._batches and self._batches[0].stale:
             self._batches.popleft()
             self.at = 0
-        return None
+        skip = self.at
+        for batch in list(self._batches):
+            if batch.follows > watermark:
+                batch.consumer.rewind(batch.tp, watermark)
+            if batch.stale:
+                return
+            yield from batch.records[skip:]
+            skip = max(0, skip - len(batch.records))
+            watermark = max(watermark, batch.upto)
 
     def advance(self, at: int) -> None:
-        """Everything answered leaves, and the head batch when all of it is done."""
+        """Everything answered leaves, and every batch of which all is done."""
         while self._requests and self._requests[0].future.done():
             self._requests.popleft()
         self.at = at
-        if self._batches and at >= len(self._batches[0].records):
-            self._batches.popleft().done()
-            self.at = 0
+        while self._batches and self.at >= len(self._batches[0].records):
+            batch = self._batches.popleft()
+            self.at -= len(batch.records)
+            batch.done()
 
     def close(self) -> None:
         """Nobody is left without an answer."""

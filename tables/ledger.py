@@ -15,6 +15,7 @@ from app.metrics import LEDGER
 from tables.draft import DeadLetter, Request
 from tables.entities import Registry
 from tables.errors import CommandsLost, DeadlineOver, OutcomeUnknown, OwnerUnavailable
+from tables.inbox import Tills
 from tables.journal import AppendUnknown, Fenced
 from tables.opening import NotMember, Opened, Site, open_partition, renew
 from tables.partition import Hole, Partition
@@ -68,6 +69,7 @@ class Ledger:
         self._keepers: dict[int, asyncio.Task[None]] = {}
         self._standbys: dict[int, Standby] = {}
         self._lock = asyncio.Lock()
+        self._tills = Tills()
 
     # Membership.
 
@@ -135,6 +137,7 @@ class Ledger:
                 policy=self._policy,
                 pepper_check=self._site.pepper_check,
                 bury=self._hooks.bury,
+                tills=self._tills,
             )
             renewing = asyncio.create_task(self._renew_for_ever(serving, opened))
             self.open[partition] = serving

@@ -30,12 +30,13 @@ from app.metrics import LEDGER
 from tables.draft import DeadLetter, Draft, Encoded, EntityTooLarge
 from tables.entities import Entities, Registry
 from tables.errors import OutcomeUnknown, OwnerUnavailable
-from tables.inbox import Inbox, fail
+from tables.inbox import Inbox, Tills, fail
 from tables.journal import AppendRefused, AppendUnknown, Record
 from tables.opening import Opened
 from tables.store import STALE, Position
 
-MAX_COMMANDS = 1_000
+MAX_COMMANDS = 4_000
+MAX_BESIDE_TILLS = 200
 MAX_DUE = 200
 IDLE_S = 0.5
 log = structlog.get_logger("partition")
@@ -58,6 +59,7 @@ class Partition:
         policy: Policy,
         pepper_check: str,
         bury: Callable[[list[DeadLetter]], Awaitable[None]],
+        tills: Tills,
     ) -> None:
         self.number = number
         self.store = opened.store
@@ -69,7 +71,8 @@ class Partition:
         self._pepper_check = pepper_check
         self._bury = bury
         self._entities = Entities(opened.store, registry)
-        self.inbox = Inbox()
+        self.inbox = Inbox(tills)
+        self._tills = tills
         self._careful = 0
         self._first_due = opened.store.first_due()
         self.renewal: Callable[[], Awaitable[None]] | None = None
@@ -112,12 +115,14 @@ class Partition:
             await asyncio.wait_for(self.inbox.wake.wait(), IDLE_S)
 
     def _draft(self) -> tuple[Draft, int, int]:
-        """The draft, the watermark after it, and how far into the first batch it went."""
+        """The draft, the watermark after it, and how far into the waiting batches it went."""
         draft = Draft(self._entities, self._registry, self._policy)
         limit = 1 if self._careful else MAX_COMMANDS
         for request in self.inbox.requests(limit):
             if not draft.full:
                 draft.answer(request, self.clock.bounded(request.now))
+        if self._tills.waiting:
+            limit = min(limit, len(draft.answers) + MAX_BESIDE_TILLS)
         watermark, at = self._take_commands(draft, limit - len(draft.answers))
         if self._due_now() and not self._careful and not draft.full:
             now = self.clock.bounded(self.clock.wall_ms())
@@ -126,20 +131,17 @@ class Partition:
         return draft, watermark, at
 
     def _take_commands(self, draft: Draft, limit: int) -> tuple[int, int]:
-        watermark = self.watermark
-        batch = self.inbox.head(watermark)
-        at = self.inbox.at
-        if batch is None or limit <= 0:
-            return watermark, at
-        for record in batch.records[at:]:
+        watermark, taken = self.watermark, 0
+        for record in self.inbox.commands(watermark):
             if draft.commands >= limit or draft.full:
-                return max(watermark, record.offset), at
+                break
             if record.offset < watermark:
                 LEDGER.replays_skipped.inc()
             elif not self._taken(draft, record):
-                return max(watermark, record.offset), at
-            at += 1
-        return max(watermark, batch.upto), at
+                break
+            taken += 1
+            watermark = max(watermark, record.offset + 1)
+        return watermark, self.inbox.at + taken
 
     def _taken(self, draft: Draft, record: ConsumerRecord) -> bool:
         """False: a newer worker wrote it; what was decided before it is committed first."""
