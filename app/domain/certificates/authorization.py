@@ -10,7 +10,7 @@ from app.domain.certificates.step import Answer, Outcome, Refusal, Step
 from app.domain.policy import DAY_MS, HOUR_MS, SECOND_MS, Policy
 
 _CREATED = 201
-_reference = attrgetter("reference")
+_reference, _state = attrgetter("reference"), attrgetter("state")
 _KNOWN_REFUSALS: dict[HoldState, str] = {
     HoldState.CAPTURED: "AlreadyCaptured",
     HoldState.VOIDED: "AlreadyVoided",
@@ -137,7 +137,7 @@ def kept_holds(holds: tuple[Hold, ...], t: int, policy: Policy) -> tuple[Hold, .
     none younger than the horizon within which it may be reversed.
     """
     most = policy.holds_open_max
-    if len(holds) >= most and sum(hold.state is HoldState.HELD for hold in holds) >= most:
+    if len(holds) >= most and list(map(_state, holds)).count(HoldState.HELD) >= most:
         return None
     oldest = holds[0].created_at if holds else t  # they stand in the order they were made
     kept = holds
