@@ -88,8 +88,8 @@ REPAIR = Mutation(
 CHAIN_INBOX = Mutation(
     "position chain of the sequencer",
     Inbox,
-    "head",
-    "if batch.follows > watermark and not batch.stale:",
+    "commands",
+    "if batch.follows > watermark:",
     "if False:",
 )
 CHAIN_AGENTS = Mutation(
