@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 S = OrderStatus
 NO_ROLE = "Нет прав на заказ кодов для этой организации."
 DOCUMENT_STEPS = frozenset({S.INIT, S.CHECKED, S.DOC_SIGNING, S.DOC_SENDING, S.DOC_CHECKING})
-ORDER_STEPS = frozenset({S.DOC_ACCEPTED, S.SUZ_SIGNING, S.SUZ_SENDING})
+ORDER_STEPS = frozenset({S.DOC_CHECKING, S.DOC_ACCEPTED, S.SUZ_SIGNING, S.SUZ_SENDING})
 CLOSE_STEPS = frozenset({S.EMITTING, S.COLLECTING, S.READY_TO_CLOSE, S.CLOSING})
 # Stores the answer of an idempotency key in the order's transaction.
 Record = Callable[[Transaction, list[OrderRow]], Awaitable[None]]
@@ -148,7 +148,7 @@ class OrderFlow:
             raise ValidationError("Документ отклонён.", order_id=order_id)
 
     async def create_suz_order_task(self, order_id: str) -> None:
-        """Put `create_order` on the queue once the document is accepted."""
+        """Put `create_order` on the queue; the runner orders once the document is accepted."""
         row = await store.load(self._desk.database, order_id)
         if row.status not in ORDER_STEPS:
             return

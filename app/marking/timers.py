@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from app.marking.desk import Desk
-from app.marking.due_polls import publish_due_polls
 from app.marking.escalations import escalate, remind_signers, warn_of_expiry
+from app.marking.flow import OrderFlow
 from app.marking.gauges import measure
 from app.marking.issue_files import forget_old_files
 from app.marking.queue import Produce, publish_outbox, sweep
@@ -41,7 +41,7 @@ def timers(
     """Jobs that are safe to run on every worker at once; `due`: an order waits for the sweeper."""
     scale = desk.terms.scaled_s
     return (
-        Timer("polls", scale(1), lambda: publish_due_polls(desk), scale(FOLLOWER_TICK_S)),
+        Timer("polls", scale(1), OrderFlow(desk).poll_statuses_task, scale(FOLLOWER_TICK_S)),
         Timer("sweeper", scale(5), lambda: sweep(desk), scale(FOLLOWER_TICK_S), due),
         Timer("outbox", 1, lambda: publish_outbox(desk, produce)),
         Timer("renewals", scale(30), lambda: renew_tokens(desk), scale(30)),
