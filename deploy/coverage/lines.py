@@ -9,8 +9,23 @@ from typing import Literal
 import msgspec
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-SOURCE = Path(__file__).with_name("certificates.toml")
-Kind = Literal["box", "message", "field", "status", "error", "step"]
+CERTIFICATES, MARKING = (
+    Path(__file__).with_name(f"{half}.toml") for half in ("certificates", "marking")
+)
+Kind = Literal[
+    "box",
+    "message",
+    "field",
+    "status",
+    "error",
+    "step",
+    "function",
+    "setting",
+    "queue",
+    "role",
+    "crash",
+    "scenario",
+]
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,7 +52,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return [line for process in self.process for line in process.line]
 
 
-def read_table(source: Path = SOURCE) -> Table:
+def read_table(source: Path) -> Table:
     return msgspec.toml.decode(source.read_bytes(), type=Table)
 
 

@@ -1,19 +1,26 @@
 """The page of the coverage, as Markdown."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from app.domain.certificates.outcome_tables import hold_table, lifecycle_table
-from deploy.coverage.lines import CHECKOUT, Line, Table
+from app.domain.marking.order import diagram
+from deploy.coverage.lines import CERTIFICATES, CHECKOUT, MARKING, Line, Table, read_table
 
-PAGE = CHECKOUT / "deploy" / "notes" / "coverage-certificates.md"
+NOTES = CHECKOUT / "deploy" / "notes"
 ROOT = "../.."
-HEAD = """# Coverage of the flowcharts: gift certificates
+HEAD = """# {title}
 
-Made by `python -m deploy.coverage` from `deploy/coverage/certificates.toml`; a test holds it
-against the code. Each line is a box, message, field, status, error or step that the customer's
-flowcharts name. {count} lines: {kinds}. {proved} proved by a test, {open} not.
+Made by `python -m deploy.coverage` from `deploy/coverage/{source}`; a test holds it
+against the code. {about} {count} lines: {kinds}. {proved} proved by a test, {open} not.
 """
+FLOWCHARTS = """Each line is a box, message, field, status, error or step that the customer's
+flowcharts name."""
+SPECIFICATION = """Each line is a step, function, name, setting, queue, role, error or status of
+the specification, a crash point or a numbered scenario of the acceptance."""
 LIFECYCLES = """
 ## What each command does in each lifecycle
 
@@ -31,24 +38,81 @@ Printed from `app/domain/certificates/hold_rules.py`. Each cell is a case of
 """
 
 
-def page(table: Table) -> str:
-    parts = [_head(table)]
+TRANSITIONS = """
+## What follows what
+
+Printed from `app/domain/marking/order.py`: who causes each move, and in which profile.
+
+```mermaid
+{diagram}
+```
+"""
+
+
+class Book(msgspec.Struct, frozen=True):
+    """A table, its page, and what is printed behind the lines."""
+
+    source: Path
+    title: str
+    about: str
+    appendix: Callable[[], str]
+
+    @property
+    def page(self) -> Path:
+        return NOTES / f"coverage-{self.source.stem}.md"
+
+    def text(self) -> str:
+        return page(read_table(self.source), self) + self.appendix()
+
+
+def page(table: Table, book: Book) -> str:
+    parts = [_head(table, book)]
     for process in table.process:
         rows = "".join(_row(line) for line in process.line)
         parts.append(f"\n## {process.name}\n\n| Named there | Kind | What we decided | Built in |")
         parts.append(f" Proved by |\n| --- | --- | --- | --- | --- |\n{rows}")
-    tests = f"{ROOT}/tests"
-    lifecycles = f"{tests}/domain/certificates/test_certificate_lifecycle.py"
-    parts.append(LIFECYCLES.format(lifecycle_test=lifecycles) + lifecycle_table())
-    holds = f"{tests}/flows/certificates/test_s24_holds.py"
-    parts.append(HOLDS.format(hold_test=holds) + hold_table())
     return "".join(parts)
 
 
-def _head(table: Table) -> str:
+def _rules_of_certificates() -> str:
+    tests = f"{ROOT}/tests"
+    lifecycles = f"{tests}/domain/certificates/test_certificate_lifecycle.py"
+    holds = f"{tests}/flows/certificates/test_s24_holds.py"
+    return (
+        LIFECYCLES.format(lifecycle_test=lifecycles)
+        + lifecycle_table()
+        + HOLDS.format(hold_test=holds)
+        + hold_table()
+    )
+
+
+def _transitions_of_orders() -> str:
+    return TRANSITIONS.format(diagram=diagram())
+
+
+BOOKS = (
+    Book(
+        CERTIFICATES,
+        "Coverage of the flowcharts: gift certificates",
+        FLOWCHARTS,
+        _rules_of_certificates,
+    ),
+    Book(
+        MARKING,
+        "Coverage of the specification: ordering marking codes",
+        SPECIFICATION,
+        _transitions_of_orders,
+    ),
+)
+
+
+def _head(table: Table, book: Book) -> str:
     kinds = Counter(line.kind for line in table.lines)
     proved = sum(bool(line.tests) for line in table.lines)
     return HEAD.format(
+        title=book.title,
+        about=book.about,
+        source=book.source.name,
         count=len(table.lines),
         kinds=", ".join(f"{count} × {kind}" for kind, count in kinds.most_common()),
         proved=proved,

@@ -1,10 +1,10 @@
-"""The page that says which test proves which line of the flowcharts is true and up to date."""
+"""The pages that say which test proves which line are true and up to date."""
 
 import msgspec
 import pytest
 
-from deploy.coverage.lines import Line, Process, Table, faults, read_table
-from deploy.coverage.page import PAGE, page
+from deploy.coverage.lines import MARKING, Line, Process, Table, faults, read_table
+from deploy.coverage.page import BOOKS, Book, page
 
 TRUE = Line(
     "box",
@@ -15,16 +15,22 @@ TRUE = Line(
 )
 
 
-def test_the_page_is_that_of_the_table() -> None:
-    assert PAGE.read_text() == page(read_table()), "run python -m deploy.coverage"
+each_book = pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.source.stem)
 
 
-def test_all_code_and_all_tests_of_the_table_are_there() -> None:
-    assert faults(read_table()) == []
+@each_book
+def test_the_page_is_that_of_the_table(book: Book) -> None:
+    assert book.page.read_text() == book.text(), "run python -m deploy.coverage"
 
 
-def test_a_name_stands_once_in_its_process() -> None:
-    for process in read_table().process:
+@each_book
+def test_all_code_and_all_tests_of_the_table_are_there(book: Book) -> None:
+    assert faults(read_table(book.source)) == []
+
+
+@each_book
+def test_a_name_stands_once_in_its_process(book: Book) -> None:
+    for process in read_table(book.source).process:
         names = [(line.kind, line.name) for line in process.line]
         assert len(set(names)) == len(names)
 
@@ -54,6 +60,16 @@ def test_what_is_not_so_is_found(change: dict[str, object], fault: str | None) -
 
 def test_a_line_without_a_test_says_so_on_the_page() -> None:
     line = msgspec.structs.replace(TRUE, tests=[], open="too dear")
-    text = page(Table([Process("one", [TRUE, line])]))
+    text = page(Table([Process("one", [TRUE, line])]), BOOKS[0])
     assert "**no test**: too dear" in text
     assert "2 lines: 2 × box. 1 proved by a test, 1 not." in text
+
+
+def test_all_fifty_scenarios_of_the_acceptance_are_lines() -> None:
+    numbers = [
+        int(line.name.partition(".")[0])
+        for line in read_table(MARKING).lines
+        if line.kind == "scenario"
+    ]
+    assert numbers == list(range(1, 51))
+    assert not any(line.open for line in read_table(MARKING).lines)
