@@ -147,8 +147,8 @@ class Batches:
     async def _queue(self, chunk: ChunkId, work: Work) -> Sorted:
         """Registers the rows, then sends them: outcomes must find their rows in place."""
         found = sort_rows(chunk, work.rows, work.outcomes, generated=work.generated)
-        rows = registry_rows(found.good, ())
-        found = found.without(await self._store.clashes(chunk.batch_id, rows))
+        named = {row.row: row.certificate_id for row in found.good}
+        found = found.without(await self._store.clashes(chunk.batch_id, named))
         await self._store.put_rows(chunk, registry_rows(found.good, found.rejected))
         await self._produce(await asyncio.to_thread(self._outputs, chunk, found))
         return found

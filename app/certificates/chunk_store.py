@@ -21,13 +21,17 @@ CHUNK_OF_KEY = """
 SELECT chunk, attempt FROM certificates.batch_chunk
 WHERE batch_id = %(batch_id)s AND key_hash = %(key_hash)s
 """
+# Row numbers are looked up one by one: a join may be planned as a walk over the whole batch.
 LAST_ATTEMPT = """
 SELECT coalesce(max(attempt), 0) AS attempt FROM (
     SELECT attempt FROM certificates.batch_chunk
     WHERE batch_id = %(batch_id)s AND chunk = %(chunk)s
     UNION ALL
-    SELECT attempt FROM certificates.batch_row
-    WHERE batch_id = %(batch_id)s AND row_no = ANY(%(numbers)s)
+    SELECT t.attempt FROM unnest(%(numbers)s::integer[]) AS r(row_no)
+    CROSS JOIN LATERAL (
+        SELECT attempt FROM certificates.batch_row
+        WHERE batch_id = %(batch_id)s AND row_no = r.row_no LIMIT 1
+    ) AS t
 ) AS known
 """
 OPEN_CHUNK = """
@@ -52,11 +56,13 @@ SELECT EXISTS (
 """
 # A row number stands for one certificate; only after a rejection or a cancel for another one.
 CLASHES = """
-SELECT t.row_no FROM jsonb_to_recordset(%(rows)s::jsonb)
-    AS r(row_no integer, certificate_id text, outcome text)
-JOIN certificates.batch_row t ON t.batch_id = %(batch_id)s AND t.row_no = r.row_no
-WHERE r.outcome = 'queued'
-    AND (t.outcome IN ('queued', 'issued', 'duplicate') OR t.code = 'RowChanged')
+SELECT r.row_no FROM jsonb_to_recordset(%(rows)s::jsonb)
+    AS r(row_no integer, certificate_id text)
+CROSS JOIN LATERAL (
+    SELECT certificate_id, outcome, code FROM certificates.batch_row
+    WHERE batch_id = %(batch_id)s AND row_no = r.row_no LIMIT 1
+) AS t
+WHERE (t.outcome IN ('queued', 'issued', 'duplicate') OR t.code = 'RowChanged')
     AND t.certificate_id <> r.certificate_id
 """
 PUT_ROWS = """
@@ -178,9 +184,10 @@ class ChunkStore:
         row = await self._database.one(HAS_ROWS, **chunk.named)
         return row is not None and bool(row["found"])
 
-    async def clashes(self, batch_id: str, rows: list[dict[str, Any]]) -> set[int]:
-        """The numbers of queued rows that stand for another certificate already."""
-        found = await self._database.rows(CLASHES, batch_id=batch_id, rows=payload(rows))
+    async def clashes(self, batch_id: str, certificates: dict[int, str]) -> set[int]:
+        """Which of these row numbers stand for another certificate already."""
+        named = [{"row_no": row, "certificate_id": one} for row, one in certificates.items()]
+        found = await self._database.rows(CLASHES, batch_id=batch_id, rows=payload(named))
         return {row["row_no"] for row in found}
 
     async def put_rows(self, chunk: ChunkId, rows: list[dict[str, Any]]) -> None:

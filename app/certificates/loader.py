@@ -19,6 +19,7 @@ from app.certificates.load_file import REASON, REFUSAL, ROW, BatchFile, FileChun
 
 IN_FLIGHT = 4
 POLL_S = 1.0
+PAUSES = 20  # a pause is that many times as long as the answer before it took
 STILL_S = 300.0
 PRIVATE = 0o600
 Progress = Callable[[dict[str, Any]], None]
@@ -92,18 +93,26 @@ class Loader:
         await self._client.upload(chunk.content, load.file.media, key=key, query=query)
 
     async def _watch(self, batch_id: str) -> None:
+        pause = POLL_S
         while True:
-            await asyncio.sleep(POLL_S)
-            known = await self._client.progress(batch_id)
+            await asyncio.sleep(pause)
+            known, pause = await self._asked(batch_id)
             if known is not None:
                 self._told(known)
+
+    async def _asked(self, batch_id: str) -> tuple[dict[str, Any] | None, float]:
+        """The progress, and how long to wait before the next question, which costs the same."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        known = await self._client.progress(batch_id)
+        return known, max(POLL_S, PAUSES * (loop.time() - began))
 
     async def _finished(self, batch_id: str) -> dict[str, Any]:
         """Waits for the outcomes; they come from the mart, which may be behind or away."""
         loop = asyncio.get_running_loop()
         moved, left = loop.time(), -1
         while True:
-            known = await self._client.progress(batch_id)
+            known, pause = await self._asked(batch_id)
             if known is None:
                 raise LoadFailed("the file holds no row")
             self._told(known)
@@ -113,7 +122,7 @@ class Loader:
                 moved, left = loop.time(), known["queued"]
             if loop.time() - moved > STILL_S:
                 raise LoadFailed(f"{left} rows are queued, no outcome for {STILL_S:.0f} s")
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(pause)
 
     def _write_rejected(self, load: Load, rejected: list[dict[str, Any]]) -> None:
         """The lines as they came, with their numbers, for correction and another attempt."""

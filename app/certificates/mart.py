@@ -39,6 +39,7 @@ class _Named(msgspec.Struct, frozen=True, rename="camel"):
     certificate_id: str | None = None
     order_id: str | None = None
     order_line_id: str | None = None
+    batch_id: str | None = None
     refund_request_id: str | None = None
 
 
@@ -183,6 +184,7 @@ def _transactions(events: list[Event]) -> dict[str, Rows]:
 def _bi(events: list[Event]) -> dict[str, Rows]:
     lines, refunds = _Newest(), _Newest()
     audit: Rows = []
+    batches: dict[str | None, dict[str, Any]] = {}
     batch_rows: Rows = []
     for event in events:
         told = _told(event.data)
@@ -198,11 +200,13 @@ def _bi(events: list[Event]) -> dict[str, Rows]:
             refunds.add(named.refund_request_id, _row(event, told.refund))
         if _given(told.row):
             batch_rows.append(_row(event, told.row, place=len(batch_rows)))
+            name = _named(told.row).batch_id
+            batches[name] = {"id": name}
     return {
         sql.AUDIT: audit,
         sql.LINES: lines.rows,
         sql.REFUNDS: refunds.rows,
-        sql.BATCHES: batch_rows,
+        sql.BATCHES: list(batches.values()),
         sql.BATCH_ROWS: batch_rows,
     }
 

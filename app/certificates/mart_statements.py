@@ -187,9 +187,7 @@ ON CONFLICT (event_id, occurred_at) DO NOTHING
 # Rows that came by topic are known from here only: their batch too.
 BATCHES = """
 INSERT INTO certificates.batch (batch_id, source)
-SELECT DISTINCT d."batchId", 'TOPIC'
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(data jsonb),
-    jsonb_to_record(r.data) AS d("batchId" text)
+SELECT r.id, 'TOPIC' FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(id text)
 ORDER BY 1
 ON CONFLICT (batch_id) DO NOTHING
 """
