@@ -16,6 +16,7 @@ from app.batches import Batch
 MAX_RECORDS = 1_000
 MAX_WAITING = 4
 POLL_S = 0.2
+LINGER_S = 0.01  # little has come: more comes with the next fetch, at the price of one
 COMMIT_S = 3.0
 T = TypeVar("T")
 log = structlog.get_logger("transport")
@@ -127,7 +128,8 @@ class BatchConsumer(driver.Consumer):
             # A seek asked for since then, or to come after a hold, voids what was fetched.
             if lives.get(tp) == self.lives.get(tp) and tp not in self.held:
                 await self._deliver(TP(tp.topic, tp.partition), list(records))
-        await asyncio.sleep(0)
+        few = sum(map(len, fetched.values())) < MAX_RECORDS
+        await asyncio.sleep(LINGER_S if few else 0)
 
     def _may_fetch(self, tp: TP) -> bool:
         if tp in self.held or tp not in self.delivered:
