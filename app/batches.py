@@ -1,7 +1,7 @@
 """What the transport hands to an agent: the records of one partition and their place."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from aiokafka import ConsumerRecord, OffsetAndMetadata
@@ -34,18 +34,26 @@ class Batch:
     """Records of one partition; `follows` and `upto` are fetch positions around them.
 
     Positions, not record offsets: control records and compaction holes lie between them
-    and raise no alarm, while a batch that got lost on the way does.
+    and raise no alarm, while a batch that got lost on the way does. `lost`: how many records
+    before the first one retention has taken.
     """
 
-    __slots__ = ("consumer", "follows", "life", "records", "tp", "upto")
+    __slots__ = ("consumer", "follows", "life", "lost", "records", "tp", "upto")
 
     def __init__(
-        self, consumer: Source, tp: TP, records: list[ConsumerRecord], *, follows: int
+        self,
+        consumer: Source,
+        tp: TP,
+        records: list[ConsumerRecord],
+        *,
+        follows: int,
+        lost: int = 0,
     ) -> None:
         self.consumer = consumer
         self.tp = tp
         self.records = records
         self.follows = follows
+        self.lost = lost
         self.upto: int = records[-1].offset + 1
         self.life = consumer.lives.get(tp, 0)
 
@@ -70,3 +78,7 @@ def batch_of(event: Any) -> Batch:
     value = event.value
     assert isinstance(value, Batch)
     return value
+
+
+def partitions_of(tps: Iterable[TP], topic: str) -> frozenset[int]:
+    return frozenset(tp.partition for tp in tps if tp.topic == topic)

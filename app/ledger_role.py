@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 from agents.handling import Handler, agent_for
 from agents.intake import Intake
 from agents.publishing import Publishing
-from app.batches import Batch
+from app.batches import Batch, partitions_of
 from app.certificates.inbound import Amounts
 from app.certificates.intake_batch import BatchIntake
 from app.certificates.intake_payments import PaymentsIntake
@@ -31,7 +31,7 @@ from app.domain.certificates.entities import ENTITIES
 from app.domain.policy import Policy
 from app.metrics import FLOW, LEDGER
 from app.settings import Settings
-from app.transport import BatchConsumer, partitions_of
+from app.transport import BatchConsumer
 from app.worker import fatal, faust_app
 from tables.clock import Clock
 from tables.draft import DeadLetter

@@ -66,6 +66,9 @@ class FlowMetrics:
             "giftmark_agent_lag_records", "Records not yet handled", ["topic", "partition"]
         )
         self.gaps = Counter("giftmark_transport_gaps_reread", "Batches lost and read again")
+        self.lost = Counter(
+            "giftmark_records_lost", "Records that retention took before we read them", ["topic"]
+        )
         self.published = Counter("giftmark_published_records", "Records published", ["topic"])
         self.publish_lag = Gauge(
             "giftmark_publishing_lag_records", "Journal records not yet published", ["partition"]

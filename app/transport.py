@@ -1,7 +1,8 @@
 """Faust transport that hands over one event per partition batch and commits what is done."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import faust
@@ -12,6 +13,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from app.batches import Batch
+from app.retention import lost_before, tell_lost
 
 MAX_RECORDS = 1_000
 MAX_WAITING = 4
@@ -119,7 +121,8 @@ class BatchConsumer(driver.Consumer):
         fetching = {tp for tp in wanted if self._may_fetch(tp)}
         self.room.clear()
         if not fetching:
-            await _set_within(self.room, POLL_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.room.wait(), POLL_S)
             return
         lives = dict(self.lives)
         timeout = POLL_S if fetching == wanted else POLL_S / 8
@@ -145,14 +148,20 @@ class BatchConsumer(driver.Consumer):
         return True
 
     async def _deliver(self, tp: TP, records: list[ConsumerRecord]) -> None:
-        life = self.lives.get(tp)
+        life, position = self.lives.get(tp), self.delivered[tp]
+        try:
+            lost = await lost_before(self, tp, records[0].offset, position=position)
+        except KafkaError:  # whether it was a hole is not known: read it again
+            self.seeks.setdefault(tp, position)
+            return
         for start in range(0, len(records), MAX_RECORDS):
             if self.lives.get(tp) != life or not self.flow_active:
                 self.seeks.setdefault(tp, self.delivered.get(tp, 0))
                 return
             chunk = records[start : start + MAX_RECORDS]
             message = self._to_message(tp, chunk[0])
-            message.value = Batch(self, tp, chunk, follows=self.delivered[tp])
+            message.value = Batch(self, tp, chunk, follows=self.delivered[tp], lost=lost)
+            lost = 0
             self.delivered[tp] = message.value.upto
             self.waiting[tp] = self.waiting.get(tp, 0) + 1
             await self.callback(message)
@@ -191,6 +200,8 @@ class BatchConsumer(driver.Consumer):
             first = earliest.get(TopicPartition(*tp)) or 0
             known = self.start_position(tp)
             start = committed.get(TopicPartition(*tp)) or 0 if known is None else known
+            if start:
+                tell_lost(tp, position=start, earliest=first)
             held = tp in self.held
             self.rewind(tp, max(start, first))
             if held:
@@ -284,14 +295,3 @@ class BatchTransport(driver.Transport):
 class BatchApp(faust.App):
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker, self)
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
-
-
-def partitions_of(tps: Iterable[TP], topic: str) -> frozenset[int]:
-    return frozenset(tp.partition for tp in tps if tp.topic == topic)

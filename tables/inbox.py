@@ -9,7 +9,7 @@ from aiokafka import ConsumerRecord
 
 from app.batches import Batch
 from tables.draft import Request
-from tables.errors import DeadlineOver, OutcomeUnknown, OwnerUnavailable
+from tables.errors import CommandsLost, DeadlineOver, OutcomeUnknown, OwnerUnavailable
 
 MAX_REQUESTS = 1_000
 CALM_S = 1.0
@@ -78,6 +78,8 @@ class Inbox:
                 batch.consumer.rewind(batch.tp, watermark)
             if batch.stale:
                 return
+            if batch.lost:
+                raise CommandsLost(f"retention took {batch.lost} commands from {batch.follows} on")
             yield from batch.records[skip:]
             skip = max(0, skip - len(batch.records))
             watermark = max(watermark, batch.upto)

@@ -246,12 +246,12 @@ class Feed:
         self.rewound.append(offset)
         self._next = offset
 
-    def batch(self, partition: int, *values: bytes, at: int | None = None) -> Batch:
+    def batch(self, partition: int, *values: bytes, at: int | None = None, lost: int = 0) -> Batch:
         start = self._next if at is None else at
         tp = TP(COMMANDS, partition)
         records = [_record(tp, start + n, value) for n, value in enumerate(values)]
         self._next = start + len(values)
-        return Batch(self, tp, records, follows=start)
+        return Batch(self, tp, records, follows=start, lost=lost)
 
     def done(self, partition: int) -> int:
         position = self.finished.get(TP(COMMANDS, partition))

@@ -1,7 +1,7 @@
 """Which records a partition of a topic still has, read outside any group."""
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 COMPACTED_SOON = {
@@ -44,5 +44,16 @@ async def clean_often(kafka: str) -> None:
     try:
         quick = {"log.cleaner.backoff.ms": "100"}
         await admin.alter_configs([ConfigResource(ConfigResourceType.BROKER, "1", configs=quick)])
+    finally:
+        await admin.close()
+
+
+async def cut_before(kafka: str, topic: str, offset: int) -> None:
+    """What retention does to the records below the offset."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        below = RecordsToDelete(before_offset=offset)
+        await admin.delete_records({TopicPartition(topic, 0): below})
     finally:
         await admin.close()

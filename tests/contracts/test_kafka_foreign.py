@@ -8,9 +8,10 @@ from pathlib import Path
 from aiokafka import AIOKafkaProducer
 
 from app.batches import Batch
+from app.metrics import FLOW
 from tests.contracts.engine import until
 from tests.contracts.membership import Group, group, numbers, write
-from tests.contracts.offsets import COMPACTED_SOON, clean_often, present
+from tests.contracts.offsets import COMPACTED_SOON, clean_often, cut_before, present
 
 
 @asynccontextmanager
@@ -82,6 +83,26 @@ async def test_an_open_transaction_holds_back_what_follows_it(kafka: str, tmp_pa
             await producer.commit_transaction()
         await until(lambda: len(seen) >= 6)
         assert seen == numbers(6)
+
+
+async def test_what_retention_took_is_told_and_counted(kafka: str, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+
+    async def note(batch: Batch) -> None:
+        seen.append((batch.records[0].offset, batch.lost))
+
+    async with group(kafka, tmp_path) as one:
+        topic = one.topic.name
+        await write(kafka, topic, {0: numbers(30)})
+        member = await one.join(note)
+        await until(lambda: one.handled(0)[-1:] == [29])
+        assert {lost for _, lost in seen} == {0}
+        await cut_before(kafka, topic, 25)
+        member.consumer.rewind(member.tp(0), 5)
+        await until(lambda: len(one.handled(0)) == 35)
+        assert seen[-1] == (25, 20)
+        assert one.handled(0)[30:] == [25, 26, 27, 28, 29]
+        assert FLOW.lost.labels(topic)._value.get() == 20
 
 
 async def test_compaction_holes_neither_lose_nor_loop(kafka: str, tmp_path: Path) -> None:

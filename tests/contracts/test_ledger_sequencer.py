@@ -102,6 +102,18 @@ async def test_a_newer_schema_pauses_the_partition_after_what_came_before_it(
     assert balances(await journal(kafka, partition)) == {b"a" + key.encode(): 1}
 
 
+async def test_commands_that_retention_took_stop_an_open_partition(
+    kafka: str, journal_topic: None, tmp_path: Path
+) -> None:
+    async with worker(kafka, tmp_path) as one:
+        partition, key, feed = await _opened(one)
+        told = one.ledger.open[partition]
+        one.ledger.submit(feed.batch(partition, command(key, Deposit(1), id="e:9"), lost=3))
+        await until(lambda: one.ledger.open.get(partition) is not told)
+        assert feed.done(partition) == 0
+    assert balances(await journal(kafka, partition)) == {}
+
+
 async def test_a_commit_beyond_the_soft_limit_is_split(
     kafka: str, journal_topic: None, tmp_path: Path
 ) -> None:
