@@ -58,10 +58,6 @@ class Worker:
         return f"http://127.0.0.1:{self.internal}/metrics"
 
     @property
-    def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
-
-    @property
     def exit_code(self) -> int | None:
         return None if self._process is None else self._process.poll()
 
