@@ -172,7 +172,9 @@ class Load:
             raise RuntimeError(f"the loader ended with {code}: {self._output.read_text()}")
 
     def _pids(self) -> dict[str, int]:
-        parts = {worker.name: worker.pid for worker in self._cluster.everyone}
+        parts: dict[str, int | None] = {
+            worker.name: worker.pid for worker in self._cluster.everyone
+        }
         parts |= {"broker": self._cluster.broker.pid, "database": self._database}
         parts["loader"] = None if self._loader is None else self._loader.pid
         return {name: pid for name, pid in parts.items() if pid is not None}
