@@ -35,8 +35,9 @@ async def test_one_capture_or_void_wins(scene: Scene, number: int) -> None:
     assert {one.status for one in answers if short(one) == loser} == {409}
     left = NOMINAL - 100_000 * (winner == "Captured")
     assert (await scene.till.lookup(gift)).of("available") == left
-    await watch.until(lambda: watch.state(gift.id)["available"] == left, "published")
+    await watch.until(lambda: len(watch.kinds(gift.id)) == 5, "published")
     assert watch.kinds(gift.id)[3:] == ["Authorized", winner]
+    await watch.until(lambda: watch.state(gift.id)["available"] == left, "its state, too")
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))

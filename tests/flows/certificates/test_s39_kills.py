@@ -4,8 +4,10 @@ import asyncio
 import os
 import random
 import signal
+import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -13,11 +15,12 @@ from tests.flows.certificates.letters import NOMINAL, Gift, moment
 from tests.flows.certificates.scene import Scene
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+# The scenario's full size: 64 tills, 600 gifts, a kill every 20 s.
 KILLS = int(os.environ.get("GIFTMARK_KILLS", "2"))
-TILLS = 16
-GIFTS = 48
+TILLS = int(os.environ.get("GIFTMARK_TILLS", "16"))
+GIFTS = int(os.environ.get("GIFTMARK_GIFTS", "48"))
+CALM_S = float(os.environ.get("GIFTMARK_CALM_S", "3"))
 TURNS_MAX = 70  # of one certificate: fewer than the answers it must remember
-CALM_S = 3
 Told = Counter[tuple[str, str]]
 
 
@@ -41,7 +44,10 @@ async def turn(scene: Scene, gift: Gift, dice: random.Random, *, told: Told) -> 
             told[hold, "Reversed"] += 1
 
 
-async def test_killed_workers_lose_and_double_nothing(scene: Scene) -> None:
+@pytest.mark.timeout(300 + KILLS * (CALM_S + 60))
+async def test_killed_workers_lose_and_double_nothing(
+    scene: Scene, record_property: Callable[[str, object], None]
+) -> None:
     cluster, watch, told, dice = scene.cluster, scene.watch, Told(), random.Random(39)
     gifts = [await scene.active() for _ in range(GIFTS)]
     open_turns, over = Counter(dict.fromkeys(gifts, TURNS_MAX)), asyncio.Event()
@@ -52,6 +58,7 @@ async def test_killed_workers_lose_and_double_nothing(scene: Scene) -> None:
             open_turns[gift] -= 1
             await turn(scene, gift, dice, told=told)
 
+    began = time.monotonic()
     tills = [asyncio.create_task(till()) for _ in range(TILLS)]
     for number in range(KILLS):
         await asyncio.sleep(CALM_S)
@@ -61,6 +68,8 @@ async def test_killed_workers_lose_and_double_nothing(scene: Scene) -> None:
         await cluster.ready()
     over.set()
     await asyncio.gather(*tills)
+    record_property("acknowledged", told.total())
+    record_property("seconds", round(time.monotonic() - began))
     assert told.total() > 500
 
     def happened() -> Told:
