@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from aiokafka import TopicPartition, errors
@@ -58,7 +59,11 @@ class BrokerLink:
         self.cluster_id = ""
 
     async def start(self) -> None:
-        client = AIOKafkaClient(bootstrap_servers=self._bootstrap, client_id="giftmark-journal")
+        client = AIOKafkaClient(
+            bootstrap_servers=self._bootstrap,
+            client_id="giftmark-journal",
+            request_timeout_ms=TIMEOUT_MS,
+        )
         self._client = client
         await client.bootstrap()
         node = self._client.get_random_node()
@@ -83,7 +88,8 @@ class BrokerLink:
             try:
                 kind = CoordinationType.TRANSACTION
                 node = await client.coordinator_lookup(kind, transactional_id)
-                answer = await client.send(node, request, group=ConnectionGroup.COORDINATION)
+                group = ConnectionGroup.COORDINATION
+                answer = await self._ask(node, request, group=group)
                 error = errors.for_code(answer.error_code)
             except errors.KafkaError as failure:
                 error = type(failure)
@@ -93,6 +99,21 @@ class BrokerLink:
                 raise error
             await client.force_metadata_update()
             await asyncio.sleep(0.1)
+
+    async def _ask(
+        self, node: int, request: Any, *, group: ConnectionGroup = ConnectionGroup.DEFAULT
+    ) -> Any:
+        """A broker that does not answer in time may never have heard: all connections to it are
+        made anew, or each would have to be waited for in turn.
+        """
+        try:
+            return await self._client.send(node, request, group=group)
+        except errors.RequestTimedOutError:
+            for other in ConnectionGroup:
+                connection = self._client._conns.get((node, other))  # noqa: SLF001
+                if connection is not None:
+                    connection.close()
+            raise
 
     async def leader(self, topic: str, partition: int) -> int:
         await self._client._wait_on_metadata(topic)  # noqa: SLF001
@@ -130,7 +151,7 @@ class BrokerLink:
             topics.setdefault(tp.topic, []).append((tp.partition, batch))
         request = ProduceRequest(None, -1, TIMEOUT_MS, list(topics.items()))
         try:
-            answer = await self._client.send(node, request)
+            answer = await self._ask(node, request)
         except (errors.KafkaError, OSError, TimeoutError) as failure:
             _fail(futures, AppendUnknown(type(failure).__name__))
             await self._client.force_metadata_update()

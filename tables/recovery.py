@@ -12,6 +12,7 @@ from app.contracts.topics import JOURNAL
 from tables.store import STALE, Changes, Position, Store, StoreForeign
 
 FETCH_BYTES = 16 << 20
+REQUEST_MS = 20_000  # of a connection that died untold, nobody waits longer to open
 log = structlog.get_logger("recovery")
 
 
@@ -31,6 +32,7 @@ class JournalReader:
             fetch_max_bytes=FETCH_BYTES,
             max_partition_fetch_bytes=FETCH_BYTES,
             fetch_max_wait_ms=100,
+            request_timeout_ms=REQUEST_MS,
             check_crcs=False,
         )
 

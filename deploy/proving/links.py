@@ -13,11 +13,12 @@ from deploy.proving.cluster import Cluster, Worker
 
 CHUNK_BYTES = 1 << 16
 SLOW_S = (0.02, 0.15)
-POLL_S = 0.05
 
 
 class Mode(enum.Enum):
-    """HALF_OPEN: what the worker sends arrives, what the broker answers does not."""
+    """HALF_OPEN: of connections there are then, what the worker sends arrives for ever, what
+    the broker answers never does, and nobody is told.
+    """
 
     OPEN = enum.auto()
     CUT = enum.auto()
@@ -32,46 +33,49 @@ class Link:
         self.port = free_port()
         self.target = free_port()
         self.mode = Mode.OPEN
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._here: set[asyncio.StreamWriter] = set()
+        self._there: set[asyncio.StreamWriter] = set()
+        self._deaf: set[asyncio.StreamWriter] = set()
 
     async def serve(self) -> asyncio.Server:
         return await asyncio.start_server(self._connected, "127.0.0.1", self.port)
 
     def become(self, mode: Mode) -> None:
-        """What a cut link swallowed is gone, and so it is after it was half open."""
-        if mode is Mode.CUT or self.mode is Mode.HALF_OPEN:
-            for writer in list(self._writers):
-                writer.transport.abort()
         self.mode = mode
+        if mode is Mode.HALF_OPEN:
+            self._deaf |= self._here
+        if mode is Mode.CUT:
+            for writer in self._here | self._there:
+                writer.transport.abort()
 
     async def _connected(self, ours: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        self._writers.add(back)
+        self._here.add(back)
+        if self.mode is Mode.HALF_OPEN:
+            self._deaf.add(back)
         try:
             await self._connect(ours, back)
         except OSError:
             back.transport.abort()
         finally:
-            self._writers.discard(back)
+            self._here.discard(back)
+            self._deaf.discard(back)
 
     async def _connect(self, ours: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         if self.mode is Mode.CUT:
             raise ConnectionAbortedError
         theirs, forth = await asyncio.open_connection("127.0.0.1", self.target)
-        self._writers.add(forth)
+        self._there.add(forth)
         try:
-            there = self._pump(ours, forth, is_answer=False)
-            await asyncio.gather(there, self._pump(theirs, back, is_answer=True))
+            await asyncio.gather(self._pump(ours, forth), self._pump(theirs, back))
         finally:
-            self._writers.discard(forth)
+            self._there.discard(forth)
             forth.transport.abort()
 
-    async def _pump(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, is_answer: bool
-    ) -> None:
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         try:
             while chunk := await source.read(CHUNK_BYTES):
-                while self.mode is Mode.HALF_OPEN and is_answer:
-                    await asyncio.sleep(POLL_S)
+                if sink in self._deaf:
+                    continue
                 if self.mode is Mode.SLOW:
                     await asyncio.sleep(random.uniform(*SLOW_S))
                 sink.write(chunk)
