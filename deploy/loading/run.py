@@ -25,6 +25,7 @@ from deploy.loading.machinery import Cost, Costs
 from deploy.proving.cluster import CHECKOUT, Cluster, Worker
 
 POLL_S = 1.0
+PAUSES = 10  # a pause is that many times as long as the answer before it took
 PATIENCE_S = 120.0
 SLOWEST = 400  # rows a second: below it the run is over
 ISSUED = b'"transactionType":"Issued"'
@@ -105,10 +106,13 @@ class Load:
     async def _until(self, started: float, count: Callable[[Progress], int]) -> float:
         """Seconds since the start when all rows are counted; kills on the way."""
         async with httpx.AsyncClient(timeout=60) as client:
+            asked = time.monotonic()
             while count(known := await self._progress(client)) < self._plan.rows:
+                pause = max(POLL_S, PAUSES * (time.monotonic() - asked))
                 self._still_running(time.monotonic() - started)
                 await self._hurt(known)
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(pause)
+                asked = time.monotonic()
         return time.monotonic() - started
 
     def _start_loader(self) -> None:

@@ -32,6 +32,7 @@ async def test_a_paid_certificate_is_activated_and_its_code_sent(scene: Scene, f
     assert scene.told(asked) == {"code": gift.code.replace("-", ""), "phone": phone, "lang": "ru"}
     state = await watch.until(lambda: watch.state(gift.id).get("available"), "money")
     assert state == NOMINAL
+    await watch.until(lambda: len(watch.kinds(gift.id)) == 3, "its operations, too")
     assert watch.kinds(gift.id) == ["Issued", "Allocated", "Activated"]
     assert [one for one in watch.notifications if one.startswith(f"{order_id}:")] == [name]
 

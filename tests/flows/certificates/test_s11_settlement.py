@@ -74,5 +74,5 @@ async def test_a_refused_line_holds_nothing_up_and_gets_a_free_code_later(scene:
     await watch.until(lambda: watch.lines(order_id) == half, "one active, one refused")
     await scene.sell(sale(order_id, line(good, "1"), line(spare, "2"), version=3))
     await watch.until(lambda: watch.lines(order_id) == ["Activated"] * 2, "both active")
-    assert watch.state(spare.id)["available"] == NOMINAL
+    await watch.until(lambda: watch.state(spare.id)["available"] == NOMINAL, "money")
     assert watch.kinds(good.id).count("Activated") == 1

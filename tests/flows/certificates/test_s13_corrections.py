@@ -51,7 +51,8 @@ async def test_a_sale_before_its_batch_waits_for_it(scene: Scene, newer_version:
     if newer_version:
         await scene.sell(sale(order_id, line(code), version=2))
     await watch.until(lambda: watch.lines(order_id) == ["Activated"], "activated")
-    assert watch.state(gift.id)["available"] == NOMINAL
+    await watch.until(lambda: watch.state(gift.id)["available"] == NOMINAL, "money")
+    await watch.until(lambda: len(watch.kinds(gift.id)) == 3, "its operations, too")
     assert watch.kinds(gift.id) == ["Issued", "Allocated", "Activated"]
 
 

@@ -60,5 +60,5 @@ async def test_both_flags_of_an_unknown_order_are_kept_for_its_sale(scene: Scene
     assert not watch.orders[order_id]
     await scene.sell(sale(order_id, line(gift)))
     await watch.until(lambda: watch.lines(order_id) == ["Activated"], "activated")
-    assert watch.state(gift.id)["available"] == NOMINAL
+    await watch.until(lambda: watch.state(gift.id)["available"] == NOMINAL, "money")
     assert watch.order(order_id)["settlementMismatch"]

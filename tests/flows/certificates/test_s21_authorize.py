@@ -36,7 +36,7 @@ async def test_a_partial_capture_frees_the_rest(scene: Scene) -> None:
     event = watch.transactions[gift.id][-1]
     assert (event["amount"], event["released"], event["receiptNumber"]) == (100_000, 20_000, "4711")
     assert event["delta"] == {"available": 20_000, "held": -120_000, "refundHeld": 0}
-    assert watch.state(gift.id)["available"] == 200_000
+    await watch.until(lambda: watch.state(gift.id)["available"] == 200_000, "its state, too")
 
 
 async def test_too_much_is_refused_or_approved_in_part(scene: Scene) -> None:
@@ -61,6 +61,7 @@ async def test_two_hundred_at_once_never_spend_more_than_there_is(scene: Scene) 
     assert (await scene.till.lookup(gift)).of("available") == 0
     await watch.until(lambda: watch.state(gift.id)["held"] == NOMINAL, "all held")
     assert all(state["available"] >= 0 for state in watch.states[gift.id])
+    await watch.until(lambda: len(watch.kinds(gift.id)) == 13, "their operations, too")
     assert watch.kinds(gift.id).count("Authorized") == 10
 
 

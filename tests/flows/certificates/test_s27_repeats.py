@@ -40,6 +40,7 @@ async def test_the_same_key_hears_the_same_bytes_also_after_a_restart(scene: Sce
     await all_the_same()
     await scene.till.hold(gift, 1)
     await watch.until(lambda: watch.state(gift.id)["openHolds"] == 2, "a marker behind all that")
+    await watch.until(lambda: len(watch.kinds(gift.id)) >= 5, "its operation, too")
     assert watch.kinds(gift.id).count("Authorized") == 2
 
 

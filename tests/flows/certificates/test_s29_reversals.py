@@ -63,6 +63,7 @@ async def test_several_captures_add_up_and_are_restored_to_the_kopeck(scene: Sce
     more = await scene.till.on(hold, "restore", amount=1)
     assert more.short == (422, "RestoreExceedsCapture")
     await watch.until(lambda: watch.kinds(gift.id)[-2:] == ["Restored"] * 2, "published")
+    await watch.until(lambda: watch.state(gift.id)["available"] == NOMINAL, "its state, too")
     state = watch.state(gift.id)
     assert (state["captured"], state["restored"], state["available"]) == (50_000, 50_000, NOMINAL)
 

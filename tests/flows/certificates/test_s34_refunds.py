@@ -36,6 +36,7 @@ async def test_a_refund_by_the_shown_code_ends_in_money(
     await payments_desk.says(refund, "RefundInitiated")
     await payments_desk.says(refund, "RefundSettled")
     await watch.until(lambda: watch.state(gift.id)["status"] == "Refunded", "refunded")
+    await watch.until(lambda: len(watch.kinds(gift.id)) == 6, "its operations, too")
     assert watch.kinds(gift.id)[3:] == ["RefundRequested", "RefundInitiated", "Refund"]
     assert (watch.state(gift.id)["balance"], watch.state(gift.id)["refunded"]) == (0, NOMINAL)
     shown = await scene.payments.get(f"{REFUNDS}/{refund}")
@@ -59,6 +60,7 @@ async def test_holds_and_open_refunds_stand_in_the_way(
     assert second.of("refundRequestId") == refund
     await payments_desk.says(refund, "RefundFailed", reason="account closed")
     await watch.until(lambda: watch.kinds(gift.id)[-1] == "RefundFailed", "failed")
+    await watch.until(lambda: watch.state(gift.id)["status"] == "Active", "its state, too")
     state = watch.state(gift.id)
     assert (state["status"], state["available"], state["refundHeld"]) == ("Active", NOMINAL, 0)
     assert (await scene.till.refund(gift)).status == 202
@@ -90,6 +92,7 @@ async def test_details_are_asked_for_sealed_and_nowhere_in_clear(
     assert phone not in str(second)
     await payments_desk.says(refund, "RefundSettled", attempt=2, version=1)
     await watch.until(lambda: watch.state(gift.id)["status"] == "Refunded", "refunded")
+    await watch.until(lambda: watch.kinds(gift.id)[-1] == "Refund", "its operation, too")
     assert watch.kinds(gift.id).count("Refund") == 1
     shown = await scene.payments.get(f"{REFUNDS}/{refund}")
     assert shown.body.get("details") is None

@@ -45,6 +45,7 @@ async def test_a_settlement_after_the_failure_takes_what_is_there(
     state = watch.state(gift.id)
     assert (state["available"], state["shortfall"]) == (0, 100_000)
     assert state["blocks"] == ["refund-conflict"]
+    await watch.until(lambda: "Refund" in watch.kinds(gift.id), "its operation, too")
     refund_event = next(
         one for one in watch.transactions[gift.id] if one["transactionType"] == "Refund"
     )
@@ -58,6 +59,7 @@ async def test_a_transfer_that_bounces_brings_the_money_back(
     await payments_desk.treats(gift, "bouncing")
     await asked(scene, gift)
     await watch.until(lambda: watch.kinds(gift.id)[-1] == "RefundFailed", "bounced")
+    await watch.until(lambda: watch.state(gift.id)["status"] == "Active", "its state, too")
     event, state = watch.transactions[gift.id][-1], watch.state(gift.id)
     assert event["bounced"]
     assert (state["status"], state["available"], state["refunded"]) == ("Active", NOMINAL, 0)
@@ -85,6 +87,7 @@ async def test_another_amount_moves_nothing_until_an_operator_decides(
     await watch.until(lambda: watch.state(gift.id)["refunded"] == 150_000, "paid")
     state = watch.state(gift.id)
     assert (state["status"], state["available"]) == ("Active", 50_000)
+    await watch.until(lambda: watch.kinds(gift.id)[-1] == "Refund", "its operation, too")
     assert watch.transactions[gift.id][-1]["amount"] == 150_000
     assert await resolve(scene, refund, "Failed") == (409, "RefundNotOpen")
 
