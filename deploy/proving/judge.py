@@ -81,6 +81,7 @@ def _history(verdict: Verdict, operations: list[Operation], nominal: int) -> Non
         culprit = explained([*by_topic, *operations], ABSENT, apply)
     except Undecided:
         verdict.undecided += 1
+        verdict.add(f"too many orders to judge card {operations[0].card}")
         return
     if culprit is not None:
         verdict.not_linearizable += 1

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
-CONFIGURATIONS_MAX = 50_000
+CONFIGURATIONS_MAX = 50_000  # of one history, all calls together
 
 
 class Call(Protocol):
@@ -66,6 +66,7 @@ class _Search(Generic[State, AnyCall]):
     ) -> None:
         self._calls = calls
         self._apply = apply
+        self._followed = 0
         self._running: set[int] = set()
         self._reached: set[tuple[State, Done]] = {(start, frozenset())}
 
@@ -87,7 +88,8 @@ class _Search(Generic[State, AnyCall]):
             fresh = self._next(state, done) - seen
             seen |= fresh
             waiting.extend(fresh)
-            if len(seen) > CONFIGURATIONS_MAX:
+            self._followed += len(fresh)
+            if self._followed > CONFIGURATIONS_MAX:
                 raise Undecided(f"over {CONFIGURATIONS_MAX:,} configurations")
         self._running.discard(number)
         self._reached = left
