@@ -132,6 +132,12 @@ class Publishing:
         return partition
 
 
+def tell_operators(name: str, entity: str) -> None:
+    """Again after a crash, like everything published."""
+    FLOW.alerts.labels(name).inc()
+    log.warning("alert", name=name, entity=entity)
+
+
 def _advance(mark: Mark, record: ConsumerRecord, partition: int) -> None:
     meta = wire.decode_meta(record.value)
     if meta.epoch < mark.epoch:

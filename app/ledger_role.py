@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 
 from agents.handling import Handler, agent_for
 from agents.intake import Intake
-from agents.publishing import Publishing
+from agents.publishing import Publishing, tell_operators
 from app.batches import Batch, partitions_of
 from app.certificates.inbound import Amounts
 from app.certificates.intake_batch import BatchIntake
@@ -98,7 +98,7 @@ class LedgerRole(Service):
         settings, inbound = self.settings, self.settings.inbound_partitions
         pepper = settings.code_pepper.get_secret_value()
         amounts, macs = Amounts(settings.inbound_amount_unit), ContentMacs(pepper)
-        publisher = Publisher(self.policy, self.graves.seal)
+        publisher = Publisher(self.policy, self.graves.seal, tell_operators)
         ledger = settings.ledger_partitions
         name = settings.app_name
         publishing = Publishing(self.link, publisher, app_name=name, partitions=ledger)

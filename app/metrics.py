@@ -76,7 +76,7 @@ class FlowMetrics:
         self.publishing_stopped = Gauge(
             "giftmark_publishing_stopped", "1: compaction ate unpublished records", ["partition"]
         )
-        self.alerts = Counter("giftmark_order_alerts", "Events that an operator must see", ["name"])
+        self.alerts = Counter("giftmark_alerts", "What an operator has to see", ["name"])
 
 
 class MartMetrics:

@@ -4,6 +4,8 @@ Pure: the same record always gives the same ids in the same order, so a repetiti
 crash is recognised by every reader. Only the seal of a dead letter differs each time.
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 from app.certificates.emission import Emission, Output
@@ -16,6 +18,7 @@ from app.domain.certificates.order_state import Order
 from app.domain.certificates.state import Certificate
 from app.domain.policy import Policy
 
+Alert = Callable[[str, str], None]
 _certificate = msgspec.msgpack.Decoder(Certificate)
 _certificate_events = msgspec.msgpack.Decoder(list[CertificateEvent])
 _order = msgspec.msgpack.Decoder(Order)
@@ -27,11 +30,15 @@ class UnknownEntity(ValueError):
 
 
 class Publisher:
-    """Turns records into outputs; holds what is the same for all of them."""
+    """Turns records into outputs; holds what is the same for all of them.
 
-    def __init__(self, policy: Policy, seal: SealDeadLetter) -> None:
+    `alert`: is told the name and the entity of what an operator has to see.
+    """
+
+    def __init__(self, policy: Policy, seal: SealDeadLetter, alert: Alert | None = None) -> None:
         self._policy = policy
         self._seal = seal
+        self._alert = alert
 
     def outputs(self, key: bytes, record: JournalRecord, at: int) -> list[Output]:
         """`at`: the journal record's own timestamp, for the follow-ups; not for meta records.
@@ -48,6 +55,9 @@ class Publisher:
         else:
             raise UnknownEntity(f"journal key of kind {kind!r}")
         publish_follow_ups(emission, record.follow_ups, at)
+        if self._alert is not None:
+            for name in emission.alerts:
+                self._alert(name, entity)
         return emission.outputs
 
     def _certificate(self, emission: Emission, record: JournalRecord) -> None:

@@ -27,6 +27,7 @@ from app.contracts.messages import (
     RowPart,
 )
 from app.contracts.topics import BI, STATE, TRANSACTION
+from app.domain.certificates.blocks import REFUND_CONFLICT
 from app.domain.certificates.events import (
     BatchRow,
     CertificateEvent,
@@ -40,6 +41,12 @@ from app.domain.certificates.ids import authorization_id
 from app.domain.certificates.state import Certificate
 from app.domain.certificates.times import maybe_rfc3339
 from app.domain.policy import Policy
+
+# Type and reason of a change → what operators are told.
+ALERTS = {
+    ("RefundOverdue", None): "RefundOverdue",
+    ("Blocked", REFUND_CONFLICT): "RefundConflict",
+}
 
 
 class CertificateRecord(msgspec.Struct, frozen=True):
@@ -59,6 +66,8 @@ def publish_certificate(emission: Emission, record: CertificateRecord) -> None:
         match event:
             case Moved():
                 _moved(emission, record, event)
+                if alert := ALERTS.get((event.type, event.reason)):
+                    emission.alerts.append(alert)
             case Declined():
                 _declined(emission, record.state, event)
             case BatchRow():

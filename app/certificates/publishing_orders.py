@@ -40,6 +40,8 @@ def publish_order(
         match event:
             case LineChanged() | Noted():
                 _audited(emission, order, event)
+                if isinstance(event, Noted) and _concerns_people(event):
+                    emission.alerts.append(event.name)
             case Declined(at, audit):
                 emission.event(BI, at, GiftCertificateBI("Declined", audit=audit_part(audit)))
             case NotificationAsked():
@@ -67,6 +69,11 @@ def order_state(order_id: str, order: Order) -> GiftCertificateOrderState:
 
 def _changes_state(event: OrderEvent) -> bool:
     return isinstance(event, Noted) and event.name == ORDER_STATE_CHANGED
+
+
+def _concerns_people(event: Noted) -> bool:
+    """What an operator did himself is no news to operators."""
+    return event.name != ORDER_STATE_CHANGED and event.audit is None
 
 
 def _lines(emission: Emission, order: Order, at: int) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from app.certificates.publishing import Publisher, UnknownEntity
 from app.contracts import wire
+from app.domain.certificates.blocks import REFUND_CONFLICT
 from app.domain.certificates.commands import (
     Origin,
     RefundUpdate,
@@ -120,6 +121,24 @@ def test_a_requested_refund_reaches_payments_as_in_the_sample() -> None:
     ]
     assert read(outputs[4]) == sample("GiftCertificateRefundRequests")
     assert read(outputs[3])["data"]["refund"]["dueAt"] == "2026-09-11T12:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("change", "alerts"),
+    [
+        (("RefundOverdue", None), ["RefundOverdue"]),
+        (("Blocked", REFUND_CONFLICT), ["RefundConflict"]),
+        (("Blocked", "lost"), []),
+    ],
+)
+def test_operators_are_told_of_refunds_that_went_wrong(
+    change: tuple[str, str | None], alerts: list[str]
+) -> None:
+    kind, reason = change
+    told: list[str] = []
+    moved = Moved(kind, SETTLED_AT, 0, 0, 0, 0, 200_000, 0, 0, PAYMENTS, reason=reason)
+    published(ACTIVE, moved, alert=lambda name, _entity: told.append(name))
+    assert told == alerts
 
 
 def test_bank_details_leave_sealed() -> None:

@@ -7,6 +7,7 @@ from app.domain.certificates.commands import ActivateCertificate, PaymentEntry, 
 from app.domain.certificates.events import (
     ORDER_STATE_CHANGED,
     Audit,
+    DeadLettered,
     LineChanged,
     Noted,
     NotificationAsked,
@@ -56,6 +57,15 @@ def test_a_payment_that_waits_for_its_sale_is_shown() -> None:
 def test_an_alert_or_a_status_alone_publishes_nothing() -> None:
     changed = LineChanged(PAID_AT, "1", "Activating")
     assert published(ORDER, Noted(PAID_AT, "Unanswered", "1"), changed) == []
+
+
+def test_operators_are_told_what_they_have_not_done_themselves() -> None:
+    told: list[tuple[str, str]] = []
+    by_hand = Noted(PAID_AT, "ContactSupplied", "1", Audit("SupplyContact"))
+    dead = DeadLettered(PAID_AT, "VersionConflict", "version: 1", "ApplyPayment", b"\x80", None)
+    noted = (Noted(PAID_AT, "PaidAfterCancel"), Noted(PAID_AT, ORDER_STATE_CHANGED), by_hand, dead)
+    published(ORDER, *noted, alert=lambda name, entity: told.append((name, entity)))
+    assert told == [("PaidAfterCancel", "SO-1001"), ("VersionConflict", "SO-1001")]
 
 
 def test_an_operator_is_audited_with_the_line_and_the_reason() -> None:

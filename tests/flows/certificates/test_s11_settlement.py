@@ -41,6 +41,7 @@ async def test_settled_with_a_rest_is_not_settled(scene: Scene) -> None:
 async def test_a_cancelled_order_activates_nothing_when_it_is_settled(scene: Scene) -> None:
     (gift,) = await scene.issue()
     order_id, watch = fresh("SO"), scene.watch
+    before = await scene.metric('giftmark_alerts_total{name="PaidAfterCancel"}')
     await scene.sell(sale(order_id, line(gift)))
     await watch.until(lambda: watch.lines(order_id) == ["Allocated"], "allocated")
     await scene.sell(sale(order_id, line(gift), version=2, orderStatus="Cancelled"))
@@ -51,6 +52,7 @@ async def test_a_cancelled_order_activates_nothing_when_it_is_settled(scene: Sce
     assert watch.lines(order_id) == ["Released"]
     assert watch.state(gift.id)["lifecycle"] == "Issued"
     assert "Activated" not in watch.kinds(gift.id)
+    assert await scene.metric('giftmark_alerts_total{name="PaidAfterCancel"}') > before
 
 
 async def test_an_order_cancelled_after_activation_blocks_its_certificate(scene: Scene) -> None:
