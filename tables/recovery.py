@@ -21,9 +21,10 @@ class WrongPepper(Exception):
 
 
 class JournalReader:
-    """Reads one journal partition outside the group; made for a replay, closed after it."""
+    """Reads one journal partition outside the group into one store; closed after a failure."""
 
     def __init__(self, bootstrap: str, partition: int) -> None:
+        self._stale: set[bytes] | None = None
         self._tp = TopicPartition(JOURNAL, partition)
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap,
@@ -69,7 +70,9 @@ class JournalReader:
         records = found.get(self._tp, [])
         position = await self._consumer.position(self._tp)
         changes = Changes()
-        fold = Fold(changes, store.position, pepper_check)
+        if self._stale is None:
+            self._stale = set(store.stale_keys())
+        fold = Fold(changes, store.position, pepper_check, stale=self._stale)
         fold.all(records)
         if position != store.position.next_offset:
             store.apply(changes, fold.position(int(position)))
@@ -80,10 +83,16 @@ class JournalReader:
 
 
 class Fold:
-    """One run of records into changes; `position` afterwards says what is covered."""
+    """One run of records into changes; `position` afterwards says what is covered.
 
-    def __init__(self, changes: Changes, position: Position, pepper_check: str) -> None:
+    `stale`: keys whose newest record a fenced owner wrote; kept up by the fold.
+    """
+
+    def __init__(
+        self, changes: Changes, position: Position, pepper_check: str, *, stale: set[bytes]
+    ) -> None:
         self._changes = changes
+        self._stale = stale
         self._pepper_check = pepper_check
         self._start = position
         self._epoch = position.epoch
@@ -121,13 +130,19 @@ class Fold:
         try:
             record = wire.decode_journal(value or b"")
         except msgspec.DecodeError:
-            self._changes.put(STALE + key, b"")
+            self._mark_stale(key)
             return
         if record.epoch < self._epoch:
-            self._changes.put(STALE + key, b"")
+            self._mark_stale(key)
             return
         assert value is not None
         self._epoch = record.epoch
         self._changes.put(key, value)
-        self._changes.drop(STALE + key)
+        if key in self._stale:
+            self._stale.discard(key)
+            self._changes.drop(STALE + key)
         self._changes.due(key, old=None, new=record.next_due)
+
+    def _mark_stale(self, key: bytes) -> None:
+        self._stale.add(key)
+        self._changes.put(STALE + key, b"")
