@@ -15,7 +15,7 @@ from deploy.benching.plots import draw
 from deploy.benching.run import Bench, plan
 from deploy.benching.show import show
 
-PARTS = ("step", "apart", "growth", "authorize")
+PARTS = ("step", "apart", "growth", "authorize", "takeover")
 PICTURES = CHECKOUT / ".data" / "bench"
 
 
@@ -41,7 +41,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write the report there too")
     parser.add_argument("--seed", type=int, default=1, help="the same seed, the same day")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=[], help="these parts alone")
-    parser.add_argument("--grow", type=int, choices=(5, 6, 7), default=5,
+    parser.add_argument("--grow", type=int, choices=(5, 6, 7), default=6,
                         help="growth up to 10 to this power of certificates")  # fmt: skip
     parser.add_argument("--strict", action="store_true", help="exit 1 when a bar is missed")
     asked: argparse.Namespace = parser.parse_args()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from app.embedded_postgres import PostgresServer
 from deploy.benching.day import Day, Shape
 from deploy.benching.figures import Pace
 from deploy.benching.ground import Ends, Ground, Program, RowFailed
@@ -62,20 +63,42 @@ class Peers:
         await self._tidy(f"changelog__{name}--{TOPIC}--default")
         return found
 
+    async def postgres(self, commands: int, *, limit_s: float) -> Pace:
+        """Consumer, database and its writes to disk awaited by nobody, as our broker's."""
+        name, python = _fresh("postgres"), await asyncio.to_thread(peer_python)
+        database = PostgresServer(self._ground.scratch("postgres"), durable=False)
+        self._ground.folder.chmod(0o755)  # the server's own account has to reach its data
+        dsn = await asyncio.to_thread(database.start)
+        command = [str(python), "-m", f"{PEERS}.postgres_table"]
+        env = {"BENCH_DSN": dsn, "BENCH_DATABASE": str(database.pid)}
+        try:
+            return await self._python(command, name, commands, limit_s=limit_s, env=env)
+        finally:
+            await asyncio.to_thread(database.stop)
+
     async def _python(
-        self, command: list[str], name: str, commands: int, /, *, limit_s: float
+        self,
+        command: list[str],
+        name: str,
+        commands: int,
+        /,
+        *,
+        limit_s: float,
+        env: dict[str, str] | None = None,
     ) -> Pace:
         """A group that begins with the day."""
         await self._ground.begin_at(name, TOPIC, self._dawn)
         state = self._ground.scratch(name)
         counts = (str(int(WARM * commands)), str(commands), name, str(state))
         bootstrap = self._ground.broker.bootstrap
-        return await self._run([*command, bootstrap, TOPIC, *counts], limit_s)
+        return await self._run([*command, bootstrap, TOPIC, *counts], limit_s, env=env)
 
-    async def _run(self, command: Sequence[str], limit_s: float) -> Pace:
+    async def _run(
+        self, command: Sequence[str], limit_s: float, *, env: dict[str, str] | None = None
+    ) -> Pace:
         folder = self._ground.scratch("peer")
         deadline = time.monotonic() + limit_s
-        with Program(command, folder=folder, env=dict(os.environ)) as program:
+        with Program(command, folder=folder, env={**os.environ, **(env or {})}) as program:
             while program.running and time.monotonic() < deadline:
                 await asyncio.sleep(0.1)
             late = program.running

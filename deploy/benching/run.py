@@ -3,6 +3,7 @@
 import asyncio
 import math
 import os
+import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,6 +24,7 @@ from deploy.benching.ground import Ground, RowFailed
 from deploy.benching.machine import machine
 from deploy.benching.ours import OurLedger
 from deploy.benching.peer_rows import Peers
+from deploy.benching.takeover import takeover
 from deploy.benching.tills import FastapiTill, OurTill, Server, Tills
 from tables.journal import AppendRefused, AppendUnknown
 
@@ -35,6 +37,7 @@ BROKEN = (
     OSError,
     TimeoutError,
 )
+SLOW = ("Quix Streams", "stock Faust table", "aiokafka → PostgreSQL, batched")
 COMMANDS, PER_S = "commands", "commands/s"
 T = TypeVar("T")
 Till = TypeVar("Till", OurTill, FastapiTill)
@@ -88,6 +91,7 @@ class Bench:
             "apart": self._apart,
             "growth": self._growth,
             "authorize": self._tills,
+            "takeover": self._takeover,
         }
         await asyncio.to_thread(self._ground.start)
         try:
@@ -114,6 +118,7 @@ class Bench:
             "ours, full law": lambda: self._ours.step(shape),
             "Kafka Streams": lambda: peers.streams("at_least_once", limit_s=limit),
             "Quix Streams": lambda: peers.quix(chosen.quix, limit_s=limit),
+            "aiokafka → PostgreSQL, batched": lambda: peers.postgres(chosen.quix, limit_s=limit),
             "stock Faust table": lambda: peers.faust(chosen.faust, limit_s=limit),
         }
         if chosen.exactly_once:
@@ -124,7 +129,7 @@ class Bench:
         for number in range(chosen.rounds):
             for name, round_of in contest.items():
                 # One round of the slow ones is enough for a first look.
-                if not (chosen.quick and number and name in ("Quix Streams", "stock Faust table")):
+                if not (chosen.quick and number and name in SLOW):
                     await self._round(rows[name], round_of)
 
     async def _apart(self) -> None:
@@ -219,6 +224,19 @@ class Bench:
                 return server
 
             yield await self._guarded(name, started)
+
+    async def _takeover(self) -> None:
+        """Over a broker of its own, with the session time-out of the tests, three seconds."""
+        folder, found = self._ground.scratch("takeover"), []
+        for number in range(1 if self._plan.quick else 5):
+            work = partial(asyncio.to_thread, takeover, folder / str(number))
+            if (taken := await self._guarded("takeover", work)) is not None:
+                found.append(taken)
+                self._say(f"takeover: {taken.gap_s:.1f} s, restart {taken.restart_s:.1f} s")
+        if found:
+            single = self.report.single
+            single["takeover_gap_s"] = statistics.median(one.gap_s for one in found)
+            single["warm_restart_s"] = statistics.median(one.restart_s for one in found)
 
     # Rounds.
 
