@@ -164,7 +164,7 @@ class Till:
             operation.attempts += 1
             status, answer = await self._send(path, body, headers)
             if _is_clear(status, answer):
-                operation.status, operation.answer = status, _heard(answer)
+                operation.status, operation.answer = status, heard(answer)
                 operation.ended = time.monotonic()
                 break
             if time.monotonic() - began > patience_s:
@@ -181,7 +181,7 @@ class Till:
         """The same key once more: the same answer, or none."""
         status, answer = await self._send(path, body, headers)
         if _is_clear(status, answer):
-            same = (status, _heard(answer)) == (operation.status, operation.answer)
+            same = (status, heard(answer)) == (operation.status, operation.answer)
             self._history.repeated(operation, same=same)
 
     async def _send(self, path: str, body: Body, headers: dict[str, str]) -> Heard:
@@ -198,16 +198,16 @@ def _is_clear(status: int, answer: Body) -> bool:
     return status not in _UNCLEAR and answer.get("code") not in _UNCLEAR_CODES
 
 
-def _heard(answer: Body) -> Body:
+def heard(answer: Body) -> Body:
     """With the numbers that ids end with, and of a list of holds what each has left."""
-    heard = dict(answer)
-    if "authorizationId" in heard:
-        heard["hold"] = _number(heard["authorizationId"])
-    if "refundRequestId" in heard:
-        heard["refund"] = _number(heard["refundRequestId"])
-    if "available" in heard and "holds" in heard:
-        heard["holds"] = {_number(one["authorizationId"]): one["rest"] for one in heard["holds"]}
-    return heard
+    told = dict(answer)
+    if "authorizationId" in told:
+        told["hold"] = _number(told["authorizationId"])
+    if "refundRequestId" in told:
+        told["refund"] = _number(told["refundRequestId"])
+    if "available" in told and "holds" in told:
+        told["holds"] = {_number(one["authorizationId"]): one["rest"] for one in told["holds"]}
+    return told
 
 
 def _number(named: str) -> int:
