@@ -46,7 +46,7 @@ async def turn(scene: Scene, gift: Gift, dice: random.Random, *, told: Told) -> 
 
 @pytest.mark.timeout(300 + KILLS * (CALM_S + 60))
 async def test_killed_workers_lose_and_double_nothing(
-    scene: Scene, record_property: Callable[[str, object], None]
+    scene: Scene, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     cluster, watch, told, dice = scene.cluster, scene.watch, Told(), random.Random(39)
     gifts = [await scene.active() for _ in range(GIFTS)]
@@ -68,8 +68,8 @@ async def test_killed_workers_lose_and_double_nothing(
         await cluster.ready()
     over.set()
     await asyncio.gather(*tills)
-    record_property("acknowledged", told.total())
-    record_property("seconds", round(time.monotonic() - began))
+    record_testsuite_property("acknowledged", told.total())
+    record_testsuite_property("seconds", round(time.monotonic() - began))
     assert told.total() > 500
 
     def happened() -> Told:
