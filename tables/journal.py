@@ -38,6 +38,7 @@ class Appended(msgspec.Struct, frozen=True):
 
 
 Futures = dict[TopicPartition, "asyncio.Future[Appended]"]
+Waiting = tuple[TopicPartition, bytes, "asyncio.Future[Appended]"]
 
 _REFUSALS: dict[type[Exception], type[AppendRefused]] = {
     errors.InvalidProducerEpoch: Fenced,
@@ -54,7 +55,7 @@ class BrokerLink:
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self._client: AIOKafkaClient = None
-        self._waiting: dict[int, list[tuple[TopicPartition, bytes, asyncio.Future[Appended]]]] = {}
+        self._waiting: dict[int, list[Waiting]] = {}
         self._senders: dict[int, asyncio.Task[None]] = {}
         self.cluster_id = ""
 
@@ -132,16 +133,27 @@ class BrokerLink:
         return future
 
     async def _send_all(self, node: int) -> None:
-        while waiting := self._waiting.pop(node, None):
-            batches: dict[TopicPartition, bytes] = {}
-            futures: Futures = {}
-            for entry in waiting:
-                tp, batch, future = entry
-                if tp in futures:  # another writer's: a request carries one batch a partition
-                    self._waiting.setdefault(node, []).append(entry)
-                    continue
-                batches[tp], futures[tp] = batch, future
+        """Whatever ends it, nobody waits for it for ever."""
+        try:
+            while waiting := self._waiting.pop(node, None):
+                await self._send_some(node, waiting)
+        finally:
+            for _, _, future in self._waiting.pop(node, ()):
+                _be_unknown(future, "the sender ended")
+
+    async def _send_some(self, node: int, waiting: list[Waiting]) -> None:
+        batches: dict[TopicPartition, bytes] = {}
+        futures: Futures = {}
+        for entry in waiting:
+            tp, batch, future = entry
+            if tp in futures:  # another writer's: a request carries one batch a partition
+                self._waiting.setdefault(node, []).append(entry)
+                continue
+            batches[tp], futures[tp] = batch, future
+        try:
             await self._send(node, batches, futures)
+        finally:
+            _fail(futures, "no answer for the partition")
 
     async def _send(
         self, node: int, batches: dict[TopicPartition, bytes], futures: "Futures"
@@ -153,27 +165,27 @@ class BrokerLink:
         try:
             answer = await self._ask(node, request)
         except (errors.KafkaError, OSError, TimeoutError) as failure:
-            _fail(futures, AppendUnknown(type(failure).__name__))
+            _fail(futures, type(failure).__name__)
             await self._client.force_metadata_update()
             return
-        except asyncio.CancelledError:
-            _fail(futures, AppendUnknown("the link stopped"))
-            raise
         moved = False
         for topic, partitions in answer.topics:
             for partition, code, offset, time_ms, *_ in partitions:
                 future = futures.pop(TopicPartition(topic, partition))
                 _settle(future, code, Appended(offset, time_ms))
                 moved |= errors.for_code(code).invalid_metadata
-        _fail(futures, AppendUnknown("no answer for the partition"))
         if moved:
             await self._client.force_metadata_update()
 
 
-def _fail(futures: Futures, cause: Exception) -> None:
+def _fail(futures: Futures, cause: str) -> None:
     for future in futures.values():
-        if not future.done():
-            future.set_exception(cause)
+        _be_unknown(future, cause)
+
+
+def _be_unknown(future: "asyncio.Future[Appended]", cause: str) -> None:
+    if not future.done():
+        future.set_exception(AppendUnknown(cause))
 
 
 def _settle(future: "asyncio.Future[Appended]", code: int, appended: Appended) -> None:

@@ -1,17 +1,18 @@
-"""A worker's connections die and nobody is told: it loses one time-out, not one for each."""
+"""The link to the broker when connections die untold or errors come that nobody expected."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 
 from app.contracts.topics import JOURNAL, manifest
 from app.topics_admin import ensure_topics
 from deploy.proving.links import LinkedBroker, Links, Mode
 from tables import journal
-from tables.journal import AppendUnknown, BrokerLink, FencedWriter, Record
+from tables.journal import AppendUnknown, BrokerLink, FencedWriter, Record, build_batch
 
 NAME = "worker"
 TIMEOUT_S = 2
@@ -42,8 +43,25 @@ async def link(links: Links, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[B
     await link.stop()
 
 
+async def test_an_error_nobody_expected_leaves_no_append_waiting(
+    link: BrokerLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of one partition: the second waits behind the first."""
+    node = await link.leader(JOURNAL, 0)
+    batch = build_batch(RECORDS, (-1, -1), -1)
+
+    async def broken(*_: Any, **__: Any) -> Any:
+        raise KeyError(node)
+
+    monkeypatch.setattr(link._client, "send", broken)
+    appends = [link.put(node, TopicPartition(JOURNAL, 0), batch) for _ in range(2)]
+    async with asyncio.timeout(10):
+        told = await asyncio.gather(*appends, return_exceptions=True)
+    assert [type(one) for one in told] == [AppendUnknown, AppendUnknown]
+
+
 async def test_after_one_unanswered_append_the_next_opening_goes_through(
-    links: Links, link: BrokerLink, tmp_path: Path
+    links: Links, link: BrokerLink
 ) -> None:
     writer = FencedWriter(link, "half-open")
     await writer.open()
