@@ -74,11 +74,14 @@ def _questions(
 
 
 async def _answered(session: aiohttp.ClientSession, url: str) -> None:
-    while True:
-        try:
-            async with session.get(url) as answer:
-                if answer.status in ANSWERS:
-                    return
-        except aiohttp.ClientError:
-            pass
+    while await _status(session, url) not in ANSWERS:
         await asyncio.sleep(EVERY_S)
+
+
+async def _status(session: aiohttp.ClientSession, url: str) -> int:
+    """0 while nobody listens."""
+    try:
+        async with session.get(url) as answer:
+            return answer.status
+    except aiohttp.ClientError:
+        return 0
