@@ -9,7 +9,7 @@ from app.domain.marking.order import Hold, OrderStatus, Profile
 from app.integrations import nk
 from app.integrations.errors import Upstream
 from app.integrations.nk import MarkCheck as CheckAnswer
-from app.marking import audit, store
+from app.marking import audit, reference_data, store
 from app.marking.attempts import access_to
 from app.marking.audit import Entry
 from app.marking.database import Transaction
@@ -35,6 +35,7 @@ async def check_goods(desk: Desk, work: Work) -> Next:
     tnveds = sorted({line.tnved for line in lines if line.tnved})
     checked = await mark_check(desk, work, gtins=gtins, tnveds=tnveds)
     desk.crash.passed("check_goods", "answered")
+    await reference_data.refresh(desk, work.participant)
     bad = [one for one in checked if one.verdict is not MarkCheck.PASSED]
     CHECKS.labels("failed" if bad else "passed").inc()
     if bad:

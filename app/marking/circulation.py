@@ -2,74 +2,33 @@
 
 from typing import Any
 
-import msgspec
-
 from app.domain.marking import bodies
 from app.domain.marking.dictionaries import MAX_CODES_PER_DOCUMENT, ReleaseMethod
 from app.domain.marking.document import DocumentPurpose
 from app.domain.marking.draft import DropoutPlan, WithdrawPlan
 from app.domain.marking.order import Cause, Hold, OrderStatus
 from app.domain.marking.steps import FreezeDocuments, FreezeReport
-from app.integrations import true_api
-from app.integrations.errors import NotFound, Upstream
-from app.marking import audit, store
+from app.integrations.errors import Upstream
+from app.marking import store
 from app.marking.attempts import access_to
-from app.marking.audit import Entry
 from app.marking.blocks import full_codes
-from app.marking.database import Transaction, as_json
+from app.marking.code_states import asked_states, codes_in_life, keep_states
+from app.marking.database import Transaction
 from app.marking.desk import AGAIN, Desk, Next, Work
 from app.marking.failures import pause
 from app.marking.freezing import NewDocument, freeze_document, freeze_report
 from app.marking.leases import StaleLease
 from app.marking.store import Change, OrderRow
 
-MOST_ASKED = 1_000
-LIFE = ("STORED", "APPLIED", "INTRODUCED", "RETIRED", "WRITTEN_OFF")
-REMOTE_LIFE = {"EMITTED": "STORED", **{word: word for word in LIFE}}
-
 
 async def refresh_codes(desk: Desk, work: Work) -> Next:
     """States of the codes of an order as True API gives them, never by assumption."""
-    rows = await desk.database.rows(
-        """select ki from marking.codes where order_id = %(id)s and not malformed
-               and status not in ('RETIRED', 'WRITTEN_OFF') order by id""",
-        id=work.row.id,
-    )
-    kis = [row["ki"] for row in rows]
+    kis = await codes_in_life(desk, work.row.id)
     access = await access_to(desk, work, Upstream.TRUE_API)
-    states: list[dict[str, str]] = []
-    for start in range(0, len(kis), MOST_ASKED):
-        try:
-            answer = await true_api.cises_info(
-                desk.clients.true_api, access, kis[start : start + MOST_ASKED]
-            )
-        except NotFound:
-            continue
-        states += [
-            {"ki": entry.cis_info.requested_cis[:31], "status": REMOTE_LIFE[entry.cis_info.status]}
-            for entry in answer.value
-            if entry.cis_info.status in REMOTE_LIFE
-        ]
+    states = await asked_states(desk, access, kis)
     async with desk.database.transaction() as tx:
-        changed = await write_states(tx, work.row.id, states)
-        entry = Entry("codes.refreshed", "worker", work.row.participant_id, work.row.id)
-        details = {"asked": len(kis), "changed": changed}
-        await audit.write(tx, msgspec.structs.replace(entry, details=details))
+        await keep_states(tx, work.row.id, asked=len(kis), states=states)
     return AGAIN
-
-
-async def write_states(tx: Transaction, order_id: str, states: list[dict[str, str]]) -> int:
-    """Codes only go forward; how many did."""
-    return await tx.execute(
-        """update marking.codes c set status = s.status, status_at = now()
-           from jsonb_to_recordset(%(states)s) as s(ki text, status text)
-           where c.ki = s.ki and c.order_id = %(id)s
-                 and array_position(%(life)s::text[], s.status)
-                     > array_position(%(life)s::text[], c.status)""",
-        states=as_json(states),
-        id=order_id,
-        life=list(LIFE),
-    )
 
 
 async def freeze_documents(desk: Desk, work: Work, step: FreezeDocuments) -> Next:

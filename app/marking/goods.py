@@ -1,54 +1,25 @@
 """Goods asked for by people: the picker, one card, and whether goods are to be marked."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from app.domain.marking.code import normal_gtin
 from app.domain.marking.dictionaries import MARK_CHECK_TEXTS, MarkCheck, ReleaseMethod
 from app.domain.marking.draft import Problem
 from app.integrations import nk, true_api
-from app.integrations.errors import Unauthorized, Upstream, UpstreamError
-from app.integrations.requests import Access
-from app.marking import participants, tokens
-from app.marking.cards import SIGN_IN_FIRST, cards_for, require_orderable
+from app.integrations.errors import Upstream, UpstreamError
+from app.marking import tokens
+from app.marking.access import access_for, participant_of
+from app.marking.cards import cards_for, require_orderable
 from app.marking.checking import verdicts
 from app.marking.desk import Desk
 from app.marking.errors import (
     CardNotOrderable,
-    NotFoundError,
     SignInRequired,
     ValidationError,
 )
 from app.marking.participants import Participant
-from app.marking.tokens import TokenKind, TokenMissing
-
-
-async def participant_of(desk: Desk, participant_id: str) -> Participant:
-    found = await participants.load(desk.database, participant_id, sealer=desk.sealer)
-    if found is None:
-        raise NotFoundError("Такой организации нет.")
-    return found
-
-
-@asynccontextmanager
-async def access_for(
-    desk: Desk, participant: Participant, upstream: Upstream
-) -> AsyncIterator[Access]:
-    """A live token; one that is refused is declared dead. Raises SignInRequired."""
-    try:
-        granted = await tokens.grant(desk.database, participant, upstream, sealer=desk.sealer)
-    except TokenMissing:
-        raise SignInRequired(SIGN_IN_FIRST) from None
-    try:
-        yield granted.access
-    except Unauthorized:
-        if granted.kind is not None:
-            async with desk.database.transaction() as tx:
-                await tokens.refused(
-                    tx, participant, granted.kind, used=granted.seq, terms=desk.terms
-                )
-        raise SignInRequired(SIGN_IN_FIRST) from None
+from app.marking.tokens import TokenKind
 
 
 async def card(desk: Desk, participant_id: str, gtin: str) -> dict[str, Any]:
@@ -142,6 +113,10 @@ async def status(desk: Desk, participant_id: str) -> dict[str, Any]:
            group by s.remote_status""",
         id=participant_id,
     )
+    known = await desk.database.one(
+        "select providers from marking.reference_data where participant_id = %(id)s",
+        id=participant_id,
+    )
     clients = {
         Upstream.NK: desk.clients.nk,
         Upstream.TRUE_API: desk.clients.true_api,
@@ -157,6 +132,7 @@ async def status(desk: Desk, participant_id: str) -> dict[str, Any]:
         "limits": limits,
         "slots": slots,
         "balance": await _balance(desk, participant),
+        "providers": [] if known is None else known["providers"],
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from app.marking.code_states import refresh_open_orders
 from app.marking.desk import Desk
 from app.marking.escalations import escalate, remind_signers, warn_of_expiry
 from app.marking.flow import OrderFlow
@@ -54,12 +55,13 @@ def timers(
 
 
 async def nightly(desk: Desk, keep: Retention) -> None:
-    """Partitions, retention, rotation, and a fresh comparison with every station in use."""
+    """Partitions, retention, rotation, and a fresh look at every station and at stored codes."""
     await make_audit_partitions(desk.database)
     await clean(desk.database, keep)
     await forget_old_files(desk.database)
     await seal_anew(desk.database, desk.sealer)
     await ask_for_comparisons(desk)
+    await refresh_open_orders(desk)
 
 
 async def ask_for_comparisons(desk: Desk) -> int:

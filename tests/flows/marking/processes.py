@@ -138,6 +138,7 @@ def environment(dsn: str, kafka: str, sandbox: str) -> dict[str, str]:
         "GIFTMARK_ORDER_TIMEOUT_MINUTES": str(PATIENCE_MINUTES),
         "GIFTMARK_SUZ_MAX_QUEUED_ORDERS": str(STATION_PLACES),
         "GIFTMARK_CREATED_LIMIT_S": "100",
+        "GIFTMARK_MARKING_RECONCILE_DELAYS_S": "10,30,121",
         "GIFTMARK_HTTP_READ_S": "100",
         "GIFTMARK_HTTP_CONNECT_S": "60",
         "GIFTMARK_MARKING_SEND_WINDOW_S": "40",

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -134,20 +135,22 @@ async def test_changed_lines_of_a_declined_order_need_a_new_document(rig: Rig) -
     assert await rig.count("select count(*) from marking.codes") == 15
 
 
-async def test_a_wait_is_given_up_only_with_the_right_number(rig: Rig) -> None:
-    rig.player.fault("suz.create_order", "stay", state="CREATED", for_s=100_000)
-    order = await rig.start(20)
-    await rig.until_status(order, "EMITTING")
-    held = await rig.until(lambda row: row.hold is not None, order, within_s=60)
-    assert held.hold == "signature"
+async def test_a_wait_is_given_up_only_with_the_right_number(dsn: str, sandbox: str) -> None:
+    terms: dict[str, Any] = {"created_limit_s": 20}
+    async with playing_worker(dsn, sandbox, inn="7700000048", **terms) as rig:
+        rig.player.fault("suz.create_order", "stay", state="CREATED", for_s=100_000)
+        order = await rig.start(20)
+        await rig.until_status(order, "EMITTING")
+        held = await rig.until(lambda row: row.hold is not None, order, within_s=60)
+        assert held.hold == "signature"
 
-    with pytest.raises(OrderStateError):
-        await give_up(rig.desk, order, expected_lost=19, user_id=rig.user_id)
-    row = await give_up(rig.desk, order, expected_lost=20, user_id=rig.user_id)
+        with pytest.raises(OrderStateError):
+            await give_up(rig.desk, order, expected_lost=19, user_id=rig.user_id)
+        row = await give_up(rig.desk, order, expected_lost=20, user_id=rig.user_id)
 
-    assert row.status == "DECLINED"
-    with pytest.raises(OrderStateError, match="ещё жив"):
-        await correct(rig.desk, order, user_id=rig.user_id, attributes=Attributes())
+        assert row.status == "DECLINED"
+        with pytest.raises(OrderStateError, match="ещё жив"):
+            await correct(rig.desk, order, user_id=rig.user_id, attributes=Attributes())
 
 
 async def test_an_order_is_cancelled_before_and_not_after_it_was_sent(rig: Rig) -> None:

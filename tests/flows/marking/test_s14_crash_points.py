@@ -8,7 +8,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from app.marking.issuing import Issue, IssueRequest, load_issue, reserve
 from app.marking.leases import release_former
 from app.marking.press import Press
 from app.marking.queue import feed, publish_outbox
-from tests.flows.marking.rig import Rig, playing_worker
+from tests.flows.marking.rig import Rig
 
 ROOT = Path(__file__).resolve().parents[3]
 QUANTITY = 30
@@ -62,15 +62,6 @@ POINTS: dict[str, tuple[str, ...]] = {
 
 
 Crash = Callable[..., Any]
-# No answer of a dead process comes late, so nothing is gained by looking for long.
-LOOKUPS_S = (2.0, 4.0, 8.0)
-
-
-@pytest.fixture
-async def rig(dsn: str, sandbox: str) -> AsyncIterator[Rig]:
-    terms: dict[str, Any] = {"marking_reconcile_delays_s": LOOKUPS_S}
-    async with playing_worker(dsn, sandbox, inn="7700000016", **terms) as worker:
-        yield worker
 
 
 @pytest.fixture

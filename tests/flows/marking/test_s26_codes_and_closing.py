@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import pytest
+
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.abreast import together
 from tests.flows.marking.stack import Shop, Stack
@@ -29,6 +31,7 @@ def held_codes(shop: Shop, order_id: str, code: str) -> None:
     shop.api.ok(shop.do(order_id, "retry"))
 
 
+@pytest.mark.beside
 def test_s26_strange_handouts_leave_everything_exportable(stack: Stack) -> None:
     together(
         partial(fewer_than_asked, stack),
@@ -83,6 +86,7 @@ def a_malformed_code(stack: Stack) -> None:
     shop.assert_complete(order)
 
 
+@pytest.mark.beside
 def test_s27_an_order_closed_by_the_station_needs_no_close(stack: Stack) -> None:
     together(partial(drained_first, stack), partial(closed_under_our_hands, stack))
 
@@ -117,6 +121,7 @@ def sixty_left(shop: Shop) -> str:
     return str(order)
 
 
+@pytest.mark.beside
 def test_s28_codes_are_given_up_only_by_name_and_number(stack: Stack) -> None:
     together(partial(waived_by_number, stack), partial(counters_gone_at_the_claim, stack))
 
@@ -152,6 +157,7 @@ def counters_gone_at_the_claim(stack: Stack) -> None:
     shop.assert_whole(order)
 
 
+@pytest.mark.beside
 def test_s37_no_close_before_the_last_code(stack: Stack) -> None:
     together(partial(empty_at_first, stack), partial(a_lost_handout, stack))
 

@@ -3,6 +3,8 @@
 from functools import partial
 from typing import Any
 
+import pytest
+
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.abreast import together
 from tests.flows.marking.stack import Shop, Stack
@@ -15,6 +17,7 @@ def reports(shop: Shop) -> list[tuple[str, str]]:
     return [(r["kind"], r["status"]) for r in shop.player.control("GET", "/reports")]
 
 
+@pytest.mark.beside
 def test_s30_reports_are_sent_once_and_their_refusal_is_explained(stack: Stack) -> None:
     together(
         partial(both_as_specified, stack),
@@ -61,6 +64,7 @@ def a_lost_answer(stack: Stack) -> None:
     shop.assert_complete(order)
 
 
+@pytest.mark.beside
 def test_s48_imported_goods_are_ordered_but_not_introduced(stack: Stack) -> None:
     shop = stack.shop()
     refused = shop.place((GTIN, 1), release_method_type="IMPORT")

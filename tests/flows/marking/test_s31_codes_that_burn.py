@@ -1,5 +1,7 @@
 """Acceptance scenario 31: codes that nobody fetched for 90 days."""
 
+import pytest
+
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.stack import Shop, Stack
 
@@ -18,6 +20,7 @@ def wait_until_left(shop: Shop, days: float) -> None:
     shop.player.pass_time(left_s - days * DAY_S)
 
 
+@pytest.mark.beside
 def test_s31_codes_that_nobody_fetches_are_told_four_times_and_burn(stack: Stack) -> None:
     shop = stack.shop(switches={"lifetimes": {"token": LONG_S}, "fewer_codes_than_asked": True})
     shop.fault("suz.fetch_codes", "status", status=400, nth=2, times=0)

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import itertools
+import os
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from tests.flows.marking.abreast import together
 from tests.flows.marking.stack import Shop, Stack
 
 GTIN = gtin_of(1)
+# By command: MARKING_PAGES=500.
+PAGES = int(os.environ.get("MARKING_PAGES", "60"))
 AWKWARD = '",;<&()'
 # A code exists once in the world, whoever ordered it.
 _numbers = itertools.count()
@@ -54,6 +57,7 @@ def txt_codes(content: bytes) -> list[str]:
     return content.decode().removesuffix("\n").split("\n")
 
 
+@pytest.mark.beside
 def test_s32_files_hold_the_codes_of_the_station_byte_for_byte(stack: Stack) -> None:
     shop, order = awkward_order(stack, 500)
     ledger = shop.ledger()
@@ -84,6 +88,7 @@ def test_s32_files_hold_the_codes_of_the_station_byte_for_byte(stack: Stack) -> 
     assert shop.timeline(order)[-1]["action"] == "codes.reissued"
 
 
+@pytest.mark.beside
 def test_s32_two_who_ask_at_once_get_different_codes(stack: Stack) -> None:
     shop, order = awkward_order(stack, 60)
     got: list[list[str]] = []
@@ -95,16 +100,13 @@ def test_s32_two_who_ask_at_once_get_different_codes(stack: Stack) -> None:
     assert sorted(code for part in got for code in part) == sorted(shop.ledger())
 
 
-@pytest.mark.parametrize(
-    "count",
-    [60, pytest.param(500, marks=pytest.mark.slow)],
-)
-def test_s32_every_printed_page_reads_as_its_code(stack: Stack, count: int) -> None:
-    shop, order = awkward_order(stack, count)
-    _, pdf = issued(shop, order, kind="pdf", next=count)
+@pytest.mark.beside
+def test_s32_every_printed_page_reads_as_its_code(stack: Stack) -> None:
+    shop, order = awkward_order(stack, PAGES)
+    _, pdf = issued(shop, order, kind="pdf", next=PAGES)
     layout = LAYOUTS[LabelFormat.W58_H40]
     pages = streams(pdf)
-    assert len(pages) == count
+    assert len(pages) == PAGES
     read: list[str | None] = []
     for content in pages:
         label = label_of(page_of(content, layout), layout, 0)
@@ -112,6 +114,7 @@ def test_s32_every_printed_page_reads_as_its_code(stack: Stack, count: int) -> N
     assert read == shop.ledger()
 
 
+@pytest.mark.beside
 def test_s32_printing_survives_a_lost_answer_with_the_same_codes(stack: Stack) -> None:
     shop, order = awkward_order(stack, 20)
     body = {"kind": "txt", "gtin": GTIN, "next": 5}

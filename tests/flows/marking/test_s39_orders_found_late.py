@@ -3,6 +3,8 @@
 from functools import partial
 from typing import Any
 
+import pytest
+
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.abreast import together
 from tests.flows.marking.stack import Shop, Stack
@@ -25,6 +27,7 @@ def orphan_of(shop: Shop, waiting: str) -> str:
     return str(orphan["suz_order_id"])
 
 
+@pytest.mark.beside
 def test_s39_s40_s41_orders_found_late_are_adopted_or_dismissed(stack: Stack) -> None:
     """Side by side: all of them mostly wait for the lookups."""
     together(

@@ -3,6 +3,7 @@
 from functools import partial
 
 import httpx
+import pytest
 
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.abreast import together
@@ -19,6 +20,7 @@ def request_for(shop: Shop, purpose: str) -> dict[str, object]:
     return dict(found)
 
 
+@pytest.mark.beside
 def test_s42_only_what_was_signed_last_is_sent(stack: Stack) -> None:
     together(
         partial(an_old_signature_is_never_sent, stack),
@@ -90,6 +92,7 @@ def test_s42_a_challenge_that_is_too_long_is_not_signed(stack: Stack) -> None:
     shop.sign_in()
 
 
+@pytest.mark.beside
 def test_s46_sessions_end_and_forms_carry_their_key(stack: Stack) -> None:
     shop = stack.shop()
     admin = stack.admin
@@ -123,6 +126,7 @@ def test_s46_sessions_end_and_forms_carry_their_key(stack: Stack) -> None:
     shop.assert_complete(made.json()["id"])
 
 
+@pytest.mark.beside
 def test_s46_a_key_may_what_its_user_may(stack: Stack) -> None:
     shop = stack.shop()
     admin = stack.admin
@@ -144,6 +148,7 @@ def test_s46_a_key_may_what_its_user_may(stack: Stack) -> None:
     shop.player.assert_clean()
 
 
+@pytest.mark.beside
 def test_s49_a_gtin_alone_makes_an_order_of_one(stack: Stack) -> None:
     shop = stack.shop()
     order = shop.api.ok(shop.api.post("/orders", {"lines": [{"gtin": GTIN}]}))

@@ -1,0 +1,58 @@
+"""What is read beside orders: code printers, money left, states of stored codes at night."""
+
+from typing import Any
+
+from app.marking.goods import status
+from app.marking.timers import FIVE_YEARS, nightly
+from tests.flows.marking.rig import Rig
+
+LOW = "select count(*) from marking.notifications where kind = 'balance.low'"
+
+
+async def completed(rig: Rig) -> str:
+    order = await rig.start(3)
+    await rig.until_status(order, "COMPLETED", within_s=60)
+    return order
+
+
+async def test_printers_of_a_station_are_read_once_a_day_and_shown(rig: Rig) -> None:
+    for _ in range(2):
+        await completed(rig)
+    assert rig.posted("suz.providers") == 1
+    shown: dict[str, Any] = await status(rig.desk, rig.participant_id)
+    assert [one["provider_name"] for one in shown["providers"]] == ["ООО Типография Пример"]
+    await rig.database.execute(
+        "update marking.reference_data set providers_at = providers_at - interval '1 day'"
+    )
+    await completed(rig)
+    assert rig.posted("suz.providers") == 2
+
+
+async def test_an_empty_account_is_told_once_and_stops_nothing(rig: Rig) -> None:
+    await completed(rig)
+    assert await rig.count(LOW) == 0
+    rig.player.fault("true_api.balance", "wrong_type", field="balance", value=0, times=0)
+    for _ in range(2):
+        await completed(rig)
+    assert await rig.count(LOW) == 1
+
+
+async def test_an_order_goes_on_without_what_is_read_beside_it(rig: Rig) -> None:
+    for operation in ("true_api.balance", "suz.providers"):
+        rig.player.fault(operation, "status", status=400, times=0)
+    await completed(rig)
+    assert rig.posted("suz.providers") == 1
+    assert await rig.count(LOW) == 0
+
+
+async def test_states_of_codes_of_open_orders_are_read_every_night(rig: Rig) -> None:
+    rig.player.fault("suz.fetch_codes", "status", status=400, nth=2, times=0)
+    order = await rig.start(20)
+    await rig.until(lambda row: row.hold == "attention", order)
+    states = "select distinct status from marking.codes"
+    assert await rig.database.rows(states) == [{"status": "STORED"}]
+    for _ in range(200):
+        await nightly(rig.desk, FIVE_YEARS)
+        if await rig.database.rows(states) == [{"status": "APPLIED"}]:
+            return
+    raise AssertionError(await rig.story(order))
