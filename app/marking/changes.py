@@ -11,6 +11,7 @@ import psycopg2
 
 from app.integrations.postgres import WatchableConnection
 from app.marking.database import BROKEN, Database
+from app.marking.ending import ending
 
 CHANGED: Final = "marking_orders"
 DUE: Final = "marking_due"
@@ -62,19 +63,20 @@ class Changes:
             del self._watchers[queue]
 
     async def _listen(self) -> None:
-        while True:
+        while not ending():
             try:
                 await self._hear()
             except (*BROKEN, psycopg2.DatabaseError, OSError) as error:
                 log.info("changes are not heard for a while: %s", type(error).__name__)
-            await asyncio.sleep(AGAIN_S)
+            if not ending():
+                await asyncio.sleep(AGAIN_S)
 
     async def _hear(self) -> None:
         factory = WatchableConnection
         async with aiopg.connect(self._dsn, connection_factory=factory) as connection:
             async with connection.cursor() as cursor:
                 await cursor.execute(f"listen {CHANGED}; listen {DUE}")
-            while True:
+            while not ending():
                 notice = await connection.notifies.get()
                 if notice.channel == DUE:
                     self.due.set()

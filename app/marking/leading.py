@@ -5,6 +5,7 @@ import logging
 import time
 
 from app.marking.database import BROKEN, Database
+from app.marking.ending import ending
 
 RENEW_S = 5.0
 LEASE_S = 15.0
@@ -49,6 +50,8 @@ class Leadership:
                 await self.renew()
             except BROKEN as error:
                 log.info("leadership waits for the database: %s", type(error).__name__)
+            if ending():
+                return
             await asyncio.sleep(RENEW_S)
 
     async def resign(self) -> None:

@@ -37,6 +37,7 @@ from app.marking.circulation import freeze_documents, freeze_reports, refresh_co
 from app.marking.collecting import collect, fetch
 from app.marking.database import BROKEN
 from app.marking.desk import AGAIN, Again, Desk, Next, Until, Work
+from app.marking.ending import ending
 from app.marking.failures import after_failure, after_missing_token, pause
 from app.marking.freezing import freeze_close
 from app.marking.leases import Lease, StaleLease
@@ -159,6 +160,8 @@ async def _steps(desk: Desk, lease: Lease) -> tuple[Until, Work]:
         result = await _take(desk, work, step)
         if isinstance(result, Until):
             return result, work
+        if ending():
+            break
     return Until(work.now), work
 
 
@@ -198,7 +201,7 @@ async def _release(desk: Desk, lease: Lease, *, result: Until, failures: int) ->
 async def _renew(desk: Desk, lease: Lease) -> None:
     """Keep the lease while a slow upstream answers."""
     for_ms = desk.terms.scaled_ms(desk.terms.marking_lease_s)
-    while True:
+    while not ending():
         await asyncio.sleep(desk.terms.scaled_s(desk.terms.marking_renew_s))
         try:
             if not await leases.renew_lease(desk.database, lease, for_ms=for_ms):

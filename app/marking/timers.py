@@ -8,6 +8,7 @@ import msgspec
 
 from app.marking.code_states import refresh_open_orders
 from app.marking.desk import Desk
+from app.marking.ending import ending
 from app.marking.escalations import escalate, remind_signers, warn_of_expiry
 from app.marking.flow import OrderFlow
 from app.marking.gauges import measure
@@ -84,7 +85,7 @@ async def ask_for_comparisons(desk: Desk) -> int:
 
 async def run_timer(timer: Timer, *, leads: Callable[[], bool]) -> None:
     """Until cancelled; a failed round is told and the next one comes."""
-    while True:
+    while not ending():
         every = timer.every_s if leads() else timer.follower_s
         if every is None:
             await asyncio.sleep(FOLLOWER_TICK_S)
@@ -93,6 +94,8 @@ async def run_timer(timer: Timer, *, leads: Callable[[], bool]) -> None:
             await timer.job()
         except Exception:
             log.exception("timer %s failed", timer.name)
+        if ending():
+            return
         await _wait(every, timer.asked if leads() else None)
 
 

@@ -134,7 +134,7 @@ def test_s29_a_full_station_makes_orders_wait_for_their_turn(stack: Stack) -> No
 
 def until_full(shop: Shop, orders: list[str]) -> list[str]:
     """Until every order stands at the station or waits for a place there; those that wait."""
-    deadline = time.monotonic() + 60 + STATION_PLACES
+    deadline = time.monotonic() + 60 + 5 * STATION_PLACES
     while True:
         shown = [shop.read(order_id) for order_id in orders]
         waiting = [o["id"] for o in shown if (o["hold"] or {}).get("kind") == "suz_limit"]
