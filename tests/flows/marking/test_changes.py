@@ -10,9 +10,10 @@ from app.marking.database import Database, connect
 from app.marking.ids import new_id
 from app.marking.timers import Timer, run_timer
 
-CUT = "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %%'"
-LISTENING = """
-select pid from pg_stat_activity where query like 'listen %%' and state = 'idle' and pid <> %(old)s
+OURS = "datname = current_database() and query like 'listen %%'"
+CUT = f"select pg_terminate_backend(pid) from pg_stat_activity where {OURS}"
+LISTENING = f"""
+select pid from pg_stat_activity where {OURS} and state = 'idle' and pid <> %(old)s
 """
 TOUCH = "update marking.orders set version = version + 1"
 
