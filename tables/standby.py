@@ -21,14 +21,17 @@ class Standby:
     def __init__(self, site: Site, partition: int) -> None:
         self._site = site
         self._partition = partition
+        self._stopped = False
         self._task = asyncio.create_task(self._run(), name=f"standby-{partition}")
 
     async def stop(self) -> None:
+        """Both: `asyncio.wait_for` of Python 3.11 may forget a cancellation."""
+        self._stopped = True
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopped:
             try:
                 await self._tail()
             except StoreForeign as reason:
@@ -49,7 +52,7 @@ class Standby:
         lag = LEDGER.standby_lag.labels(str(self._partition))
         loop = asyncio.get_running_loop()
         measured = 0.0
-        while True:
+        while not self._stopped:
             await journal.step(store, pepper_check=self._site.pepper_check)
             if loop.time() - measured > LAG_EVERY_S:
                 measured = loop.time()
