@@ -8,7 +8,7 @@ from app.contracts import wire
 from app.domain.decision import Entity, FollowUp
 from tables.store import Store
 
-CACHE_BYTES = 32 << 20
+CACHE_BYTES = 16 << 20
 _NIL = b"\xc0"
 
 

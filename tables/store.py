@@ -9,7 +9,15 @@ from pathlib import Path
 
 import msgspec
 import structlog
-from rocksdict import BlockBasedOptions, Cache, Options, Rdict, ReadOptions, WriteBatch
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    Options,
+    Rdict,
+    ReadOptions,
+    WriteBatch,
+    WriteBufferManager,
+)
 
 DUE = b"\x01"
 STALE = b"\x02"
@@ -36,10 +44,11 @@ class StoreForeign(Exception):
 
 
 class SharedMemory:
-    """Block cache of all stores of a process."""
+    """Block cache and write buffers of all stores of a process."""
 
-    def __init__(self, cache_bytes: int = 64 << 20) -> None:
+    def __init__(self, cache_bytes: int = 64 << 20, buffer_bytes: int = 128 << 20) -> None:
         self.cache = Cache(cache_bytes)
+        self.write_buffers = WriteBufferManager(buffer_bytes, allow_stall=False)
 
 
 def _options(memory: SharedMemory) -> Options:
@@ -47,6 +56,7 @@ def _options(memory: SharedMemory) -> Options:
     options.create_if_missing(True)
     options.set_write_buffer_size(16 << 20)
     options.set_max_write_buffer_number(3)
+    options.set_write_buffer_manager(memory.write_buffers)
     options.set_max_open_files(256)
     blocks = BlockBasedOptions()
     blocks.set_block_cache(memory.cache)
