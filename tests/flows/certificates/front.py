@@ -15,7 +15,7 @@ from tests.flows.certificates.letters import Gift
 HOLDS = "/certificates/authorizations"
 REFUNDS = "/certificates/refunds"
 UNCLEAR = frozenset({0, 503})
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 class Answer(NamedTuple):

@@ -42,7 +42,7 @@ async def restarted(scene: Scene, worker: Worker, **more: str) -> None:
     """Until it owns partitions; its readiness is another matter."""
     await asyncio.to_thread(worker.end, signal.SIGTERM)
     worker.start(**more)
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(90):
         while not await owned(scene, worker):
             await asyncio.sleep(0.1)
 
@@ -55,7 +55,7 @@ async def complaint(scene: Scene, worker: Worker) -> str:
 
 async def told_of_its_clock(scene: Scene, worker: Worker) -> None:
     """Its readiness is red and says why, once all its partitions are open."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while "clock" not in await complaint(scene, worker):
             await asyncio.sleep(0.1)
 

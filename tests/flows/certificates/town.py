@@ -18,7 +18,7 @@ from deploy.proving.cluster import Cluster, secrets_of
 from tests.flows.certificates.watching import Seen, Watch
 
 NOMINAL = 300_000
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 class Card(msgspec.Struct, frozen=True):

@@ -29,7 +29,7 @@ from app.contracts.wire import NotificationRecord, decode_notification
 
 T = TypeVar("T")
 Data = dict[str, Any]
-PATIENCE_S = 25.0
+PATIENCE_S = 90.0
 DEAD = tuple(dead_letters_of(topic) for topic in (SALES, PAYMENTS, BATCHES, COMMANDS))
 
 

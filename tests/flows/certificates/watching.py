@@ -80,7 +80,7 @@ class Watch:
                 self._last[tp.topic, key] = seen
 
     async def until(
-        self, condition: Callable[[], object], what: str, *, seconds: float = 30.0
+        self, condition: Callable[[], object], what: str, *, seconds: float = 90.0
     ) -> None:
         """Raises AssertionError with `what` when it does not come true in time."""
         deadline = asyncio.get_running_loop().time() + seconds
