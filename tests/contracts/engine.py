@@ -186,7 +186,7 @@ def key_on(partition: int, n: int = 0) -> str:
     return next(itertools.islice(fitting, n, None))
 
 
-async def until(condition: Callable[[], bool], seconds: float = 15) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)

@@ -110,7 +110,7 @@ class Floor:
 
     async def known(self, worker: Worker, card: Card) -> Answer:
         """Asks like a till: a 503 says that asking again is safe."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (answer := await self.lookup(worker, card)).status == 503:
                 await asyncio.sleep(0.1)
         return answer

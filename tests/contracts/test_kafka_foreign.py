@@ -126,7 +126,7 @@ async def test_compaction_holes_neither_lose_nor_loop(kafka: str, tmp_path: Path
 async def _with_holes(kafka: str, one: Group) -> None:
     """Keeps writing the same key until the cleaner removed records of it."""
     await clean_often(kafka)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         offsets: list[int] = []
         while not offsets or len(offsets) == offsets[-1] + 1:
             await write(kafka, one.topic.name, {0: numbers(50)})

@@ -143,7 +143,7 @@ async def test_a_hole_made_by_the_broker_s_cleaner_stops_the_next_publisher(
             mark = feed.finished[TP(JOURNAL, 0)]
         feed.positions[TP(JOURNAL, 0)] = mark
         written = 1
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while len(left := await stored(kafka, journal)) == 2 * written:
                 await _append(one, written + 1, written + 21)
                 written += 20

@@ -29,7 +29,7 @@ async def test_a_second_opener_fences_the_first(kafka: str, journal_topic: None)
 
 async def _first_append(writer: FencedWriter, partition: int) -> Appended:
     """A broker learns of a new topic's leaders a moment after it was made."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             await writer.open()
             try:

@@ -38,7 +38,7 @@ async def floor(cluster: Cluster) -> AsyncIterator[Floor]:
         yield Floor(cluster, session)
 
 
-async def becomes(condition: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
+async def becomes(condition: Callable[[], Awaitable[bool]], seconds: float = 90) -> None:
     async with asyncio.timeout(seconds):
         while not await condition():
             await asyncio.sleep(0.1)

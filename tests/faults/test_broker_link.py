@@ -55,7 +55,7 @@ async def test_an_error_nobody_expected_leaves_no_append_waiting(
 
     monkeypatch.setattr(link._client, "send", broken)
     appends = [link.put(node, TopicPartition(JOURNAL, 0), batch) for _ in range(2)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         told = await asyncio.gather(*appends, return_exceptions=True)
     assert [type(one) for one in told] == [AppendUnknown, AppendUnknown]
 

@@ -102,7 +102,7 @@ async def test_the_work_of_a_worker_that_ended_is_done_by_another(
 
 async def _taken_over(worker: Worker) -> Work:
     """The lock goes with the connection that held it, a moment after its end."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (done := await worker.nights.run()) is None:
             await asyncio.sleep(0.05)
     return done

@@ -9,7 +9,7 @@ from tests.flows.certificates.town import Card, Town
 async def shown(town: Town, card: Card, operations: int) -> dict[str, Any]:
     """The certificate's operations once the mart has that many."""
     path = f"/certificates/{card.id}/operations"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while True:
             found: dict[str, Any] = (await town.get(path)).json()
             if len(found["operations"]) >= operations:

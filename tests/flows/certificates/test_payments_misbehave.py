@@ -37,7 +37,7 @@ async def course(scene: Scene, desk: PaymentsDesk, manner: str, /, *, seed: int)
     if manner in ENDLESS:
         body = {"outcome": "Failed", "reason": "by hand"}
         assert (await scene.desk.post(f"{REFUNDS}/{refund}/resolve", body)).status == 200
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while (await scene.payments.get(f"{REFUNDS}/{refund}")).of("status") in OPEN:
             await asyncio.sleep(0.1)
     return gift

@@ -55,14 +55,14 @@ async def test_a_cut_line_is_taken_up_again(dsn: str, monkeypatch: pytest.Monkey
     first = asyncio.ensure_future(anext(heard))
     await asyncio.sleep(0)
     await database.execute(TOUCH)
-    assert await asyncio.wait_for(first, 10) == order
+    assert await asyncio.wait_for(first, 60) == order
 
     assert (await database.one(CUT)) is not None
     await until_listening(database, line)
     second = asyncio.ensure_future(anext(heard))
     await asyncio.sleep(0)
     await database.execute(TOUCH)
-    assert await asyncio.wait_for(second, 10) == order
+    assert await asyncio.wait_for(second, 60) == order
 
     await told.close()
     with pytest.raises(StopAsyncIteration):
@@ -85,15 +85,15 @@ async def test_an_order_that_becomes_due_asks_for_the_sweeper(dsn: str) -> None:
     first = asyncio.ensure_future(anext(heard))
     await asyncio.sleep(0)
     await database.execute(TOUCH)
-    await asyncio.wait_for(first, 10)
+    await asyncio.wait_for(first, 60)
     assert not told.due.is_set()
 
     await leases.release(database, lease, next_ms=None)
-    await asyncio.wait_for(told.due.wait(), 10)
+    await asyncio.wait_for(told.due.wait(), 60)
     told.due.clear()
     async with database.transaction() as tx:
         await leases.wake(tx, order)
-    await asyncio.wait_for(told.due.wait(), 10)
+    await asyncio.wait_for(told.due.wait(), 60)
     await told.close()
     await database.close()
 
@@ -108,9 +108,9 @@ async def test_only_the_leader_comes_when_it_is_asked() -> None:
     leader = asyncio.create_task(run_timer(timer, leads=lambda: True))
     follower = asyncio.create_task(run_timer(timer, leads=lambda: False))
     for _ in range(2):
-        await asyncio.wait_for(rounds.acquire(), 10)
+        await asyncio.wait_for(rounds.acquire(), 60)
     asked.set()
-    await asyncio.wait_for(rounds.acquire(), 10)
+    await asyncio.wait_for(rounds.acquire(), 60)
     assert not asked.is_set()
     assert rounds.locked()
     for task in (leader, follower):

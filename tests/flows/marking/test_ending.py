@@ -54,6 +54,6 @@ async def test_a_timer_whose_job_forgets_its_end_ends() -> None:
         await deaf()
 
     task = asyncio.create_task(run_timer(Timer("deaf", 3_600, job), leads=lambda: True))
-    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(begun.wait(), 60)
     task.cancel()
     assert await ends(task)
