@@ -21,7 +21,7 @@ POISON = (b"", b"\x00\xff", b"{", b"[[[[", b"[1, 2", b"\xc1" * 200)
 
 async def killed(scene: Scene) -> None:
     """Back only after others have taken over: that is what a takeover takes."""
-    worker = scene.any_worker()
+    worker = await scene.any_serving()
     worker.end(signal.SIGKILL)
     waited = await scene.load.watch.all_answer(time.monotonic(), TAKEOVER_S)
     if waited is None:
@@ -140,8 +140,7 @@ async def stores_swapped(scene: Scene) -> None:
 
 async def disk_full(scene: Scene) -> None:
     """No file of the process may grow; one that serves must end, and is started again."""
-    worker = scene.any_worker()
-    await scene.ready_again(worker)
+    worker = await scene.any_serving()
     limits = resource.prlimit(worker.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (1, limits[1]))
     until = time.monotonic() + FULL_S

@@ -7,12 +7,15 @@ import signal
 import time
 from dataclasses import dataclass, field
 
+import aiohttp
+
 from app.embedded_postgres import PostgresServer
 from deploy.proving.cluster import Worker
 from deploy.proving.links import LinkedCluster
 from deploy.proving.load import Load
 
 END_S = 10.0
+ASK = aiohttp.ClientTimeout(total=2)
 READY_S = 30.0
 
 
@@ -31,6 +34,23 @@ class Scene:
 
     def any_worker(self) -> Worker:
         return self.rng.choice(self.cluster.workers)
+
+    async def any_serving(self) -> Worker:
+        """One that has partitions open, if there is one."""
+        workers = self.rng.sample(self.cluster.workers, k=len(self.cluster.workers))
+        async with aiohttp.ClientSession(timeout=ASK) as session:
+            for worker in workers:
+                if await self._serves(session, worker):
+                    return worker
+        return workers[0]
+
+    async def _serves(self, session: aiohttp.ClientSession, worker: Worker) -> bool:
+        try:
+            async with session.get(worker.metrics) as response:
+                figures = self.cluster.figures(await response.text())
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+        return figures.get("giftmark_ledger_open_partitions", 0) > 0
 
     async def pause(self, least_s: float, most_s: float) -> None:
         await asyncio.sleep(self.rng.uniform(least_s, most_s))
