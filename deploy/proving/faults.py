@@ -20,7 +20,9 @@ POISON = (b"", b"\x00\xff", b"{", b"[[[[", b"[1, 2", b"\xc1" * 200)
 
 
 async def killed(scene: Scene) -> None:
-    """Back only after others have taken over: that is what a takeover takes."""
+    """Of workers that all serve one; back only after others have taken over from it."""
+    for member in scene.cluster.workers:
+        await scene.ready_again(member)
     worker = await scene.any_serving()
     worker.end(signal.SIGKILL)
     waited = await scene.load.watch.all_answer(time.monotonic(), TAKEOVER_S)
