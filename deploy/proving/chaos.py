@@ -7,7 +7,7 @@ from collections.abc import Callable
 from deploy.proving.faults import FAULTS
 from deploy.proving.scene import Scene
 
-CALM_S = (0.5, 3.0)
+CALM_S = (0.3, 2.0)
 
 
 class Chaos:
