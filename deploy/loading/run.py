@@ -113,6 +113,7 @@ class Load:
                 await self._hurt(known)
                 await asyncio.sleep(pause)
                 asked = time.monotonic()
+            await self._hurt(known)  # who was faster than the look at it is killed at the end
         return time.monotonic() - started
 
     def _start_loader(self) -> None:
