@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
+from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from app.batches import Batch, batch_of
@@ -15,6 +16,7 @@ from tables.journal import AppendRefused, AppendUnknown
 Handler = Callable[[Batch], Awaitable[None]]
 Agent = Callable[[Any], AsyncIterator[None]]
 AGAIN_S = 0.5
+SLICE = 50
 log = structlog.get_logger("agents")
 
 
@@ -48,6 +50,14 @@ def agent_for(topic: str, handler: Handler, fatal: Callable[[BaseException], Non
 
     agent.__name__ = f"agent_{topic.replace('-', '_')}"
     return agent
+
+
+async def in_slices(records: Sequence[ConsumerRecord]) -> AsyncIterator[ConsumerRecord]:
+    """Lets the tills in between, who share the loop: none waits for a whole batch."""
+    for number, record in enumerate(records, 1):
+        yield record
+        if number % SLICE == 0:
+            await asyncio.sleep(0)
 
 
 async def _handle(batch: Batch, handler: Handler, fatal: Callable[[BaseException], None]) -> None:

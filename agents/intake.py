@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 from aiokafka import ConsumerRecord, TopicPartition
 
-from agents.handling import Handler
+from agents.handling import Handler, in_slices
 from app.batches import Batch
 from app.certificates.batch_rows import BadRow
 from app.certificates.inbound import Commands, Fault, NotOurs, Translated
@@ -104,7 +104,7 @@ class Intake:
 
         async def handle(batch: Batch) -> None:
             got, now = Yield(self._partitions, self._seal), self._now_ms()
-            for record in batch.records:
+            async for record in in_slices(batch.records):
                 origin = Origin(record.topic, record.partition, record.offset)
                 match translate(record.value or b"", origin):
                     case NotOurs(reason=reason):
@@ -123,7 +123,7 @@ class Intake:
 
         async def handle(batch: Batch) -> None:
             got, now = Yield(self._partitions, self._seal), self._now_ms()
-            for record in batch.records:
+            async for record in in_slices(batch.records):
                 rows = intake.translate(record.value or b"", now)
                 if isinstance(rows, Fault):
                     got.buried(record, record.value or b"", rows)

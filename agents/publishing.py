@@ -4,7 +4,7 @@ import msgspec
 import structlog
 from aiokafka import ConsumerRecord, OffsetAndMetadata, TopicPartition
 
-from agents.handling import TryAgain
+from agents.handling import TryAgain, in_slices
 from app.batches import Batch
 from app.certificates.emission import Output
 from app.certificates.publishing import Publisher
@@ -59,7 +59,7 @@ class Publishing:
         partition = batch.tp.partition
         writer, mark = await self._lane(batch)
         try:
-            targets = self._targets(batch.records, mark, partition)
+            targets = await self._targets(batch.records, mark, partition)
             await send_fenced(writer, targets)
         except BaseException:
             self._lanes.pop(partition, None)
@@ -95,11 +95,11 @@ class Publishing:
             return ""
         return str(committed.metadata)
 
-    def _targets(
+    async def _targets(
         self, records: list[ConsumerRecord], mark: Mark, partition: int
     ) -> dict[TopicPartition, list[Record]]:
         targets: dict[TopicPartition, list[Record]] = {}
-        for record in records:
+        async for record in in_slices(records):
             for output in self._outputs(record, mark, partition):
                 tp = TopicPartition(output.topic, self._target(output, partition))
                 targets.setdefault(tp, []).append((output.key, output.value, output.headers))

@@ -12,7 +12,7 @@ from tables.draft import Request
 from tables.errors import CommandsLost, DeadlineOver, OutcomeUnknown, OwnerUnavailable
 
 MAX_REQUESTS = 1_000
-CALM_S = 1.0
+CALM_S = 60.0
 
 
 class Tills:

@@ -36,7 +36,7 @@ from tables.opening import Opened
 from tables.store import STALE, Position
 
 MAX_COMMANDS = 4_000
-MAX_BESIDE_TILLS = 200
+MAX_BESIDE_TILLS = 100
 MAX_DUE = 200
 IDLE_S = 0.5
 log = structlog.get_logger("partition")
