@@ -64,7 +64,7 @@ class Peers:
         return found
 
     async def postgres(self, commands: int, *, limit_s: float) -> Pace:
-        """Consumer, database and its writes to disk awaited by nobody, as our broker's."""
+        """The whole day; nobody waits for the disk of the database, nor for our broker's."""
         name, python = _fresh("postgres"), await asyncio.to_thread(peer_python)
         database = PostgresServer(self._ground.scratch("postgres"), durable=False)
         self._ground.folder.chmod(0o755)  # the server's own account has to reach its data

@@ -118,7 +118,9 @@ class Bench:
             "ours, full law": lambda: self._ours.step(shape),
             "Kafka Streams": lambda: peers.streams("at_least_once", limit_s=limit),
             "Quix Streams": lambda: peers.quix(chosen.quix, limit_s=limit),
-            "aiokafka → PostgreSQL, batched": lambda: peers.postgres(chosen.quix, limit_s=limit),
+            "aiokafka → PostgreSQL, batched": lambda: peers.postgres(
+                chosen.commands, limit_s=limit
+            ),
             "stock Faust table": lambda: peers.faust(chosen.faust, limit_s=limit),
         }
         if chosen.exactly_once:
