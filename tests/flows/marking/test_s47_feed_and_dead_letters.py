@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from app.contracts.topics import SUZ_ORDERS
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.processes import Worker
-from tests.flows.marking.stack import Shop, Stack
+from tests.flows.marking.stack import Stack
 
 GTIN = gtin_of(1)
 COMPLETED = "marking.order.completed"
@@ -22,10 +22,12 @@ def test_s47_the_feed_has_no_gap_and_no_double_through_a_kill(stack: Stack) -> N
     shop.through(stack, stack.spare())
     orders = [shop.order((GTIN, 3))["id"] for _ in range(4)]
     events: list[dict[str, Any]] = []
+    after = 0
     deadline, killed = time.monotonic() + 90, False
     while left := unended(events, orders):
         assert time.monotonic() < deadline, [shop.story(order) for order in left]
-        events += page(shop, events)
+        page = shop.api.ok(shop.api.get("/events", after=after, limit=20))
+        events, after = [*events, *page["items"]], page["next"]
         if not killed and any(event["kind"] == "marking.order.emitting" for event in events):
             stack.main.kill()
             stack.main.start()
@@ -40,11 +42,6 @@ def test_s47_the_feed_has_no_gap_and_no_double_through_a_kill(stack: Stack) -> N
         assert told[0] == "marking.order.init"
         moves = [kind.rsplit(".", 1)[1].upper() for kind in told if ".order." in kind]
         assert moves[1:] == shop.statuses(order_id)
-
-
-def page(shop: Shop, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    after = events[-1]["feed_seq"] if events else 0
-    return list(shop.api.ok(shop.api.get("/events", after=after, limit=20))["items"])
 
 
 def unended(events: list[dict[str, Any]], orders: list[str]) -> set[str]:
