@@ -102,6 +102,27 @@ async def test_a_newer_schema_pauses_the_partition_after_what_came_before_it(
     assert balances(await journal(kafka, partition)) == {b"a" + key.encode(): 1}
 
 
+@pytest.mark.parametrize(("asked", "least", "most"), [(False, 1, 2), (True, 10, 12)])
+async def test_commits_are_short_while_a_till_may_wait(
+    kafka: str,
+    journal_topic: None,
+    tmp_path: Path,
+    *,
+    asked: bool,
+    least: int,
+    most: int,
+) -> None:
+    async with worker(kafka, tmp_path) as one:
+        partition, key, feed = await _opened(one)
+        if asked:
+            await one.read(key)
+        before = one.ledger.open[partition].store.position.commit
+        many = [command(key, Deposit(1), id=f"e:{n}") for n in range(1_000)]
+        one.ledger.submit(feed.batch(partition, *many))
+        await until(lambda: feed.done(partition) == 1_000)
+        assert least <= one.ledger.open[partition].store.position.commit - before <= most
+
+
 async def test_commands_that_retention_took_stop_an_open_partition(
     kafka: str, journal_topic: None, tmp_path: Path
 ) -> None:
