@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from app.batches import Batch, batch_of
 from app.metrics import FLOW
+from app.tills import Tills
 from tables.journal import AppendRefused, AppendUnknown
 
 Handler = Callable[[Batch], Awaitable[None]]
@@ -52,12 +53,14 @@ def agent_for(topic: str, handler: Handler, fatal: Callable[[BaseException], Non
     return agent
 
 
-async def in_slices(records: Sequence[ConsumerRecord]) -> AsyncIterator[ConsumerRecord]:
+async def in_slices(
+    records: Sequence[ConsumerRecord], tills: Tills
+) -> AsyncIterator[ConsumerRecord]:
     """Lets the tills in between, who share the loop: none waits for a whole batch."""
-    for number, record in enumerate(records, 1):
-        yield record
+    for number, record in enumerate(records):
         if number % SLICE == 0:
-            await asyncio.sleep(0)
+            await tills.first()
+        yield record
 
 
 async def _handle(batch: Batch, handler: Handler, fatal: Callable[[BaseException], None]) -> None:

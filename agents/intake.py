@@ -18,6 +18,7 @@ from app.contracts.wire import SCHEMA, CommandRecord, encode
 from app.domain.certificates.commands import Command, Origin
 from app.domain.certificates.times import rfc3339
 from app.metrics import FLOW
+from app.tills import Tills
 from tables.journal import Record
 from tables.outlet import Outlet
 from tables.partitioning import partition_of
@@ -92,19 +93,26 @@ class Intake:
     """Handlers of the three inbound topics; a batch is done when all it yields is acknowledged."""
 
     def __init__(
-        self, outlet: Outlet, seal: Seal, now_ms: Callable[[], int], *, partitions: int
+        self,
+        outlet: Outlet,
+        seal: Seal,
+        now_ms: Callable[[], int],
+        *,
+        partitions: int,
+        tills: Tills,
     ) -> None:
         self._outlet = outlet
         self._seal = seal
         self._now_ms = now_ms
         self._partitions = partitions
+        self._tills = tills
 
     def messages(self, translate: Translate) -> Handler:
         """A handler for sales or payments."""
 
         async def handle(batch: Batch) -> None:
             got, now = Yield(self._partitions, self._seal), self._now_ms()
-            async for record in in_slices(batch.records):
+            async for record in in_slices(batch.records, self._tills):
                 origin = Origin(record.topic, record.partition, record.offset)
                 match translate(record.value or b"", origin):
                     case NotOurs(reason=reason):
@@ -123,7 +131,7 @@ class Intake:
 
         async def handle(batch: Batch) -> None:
             got, now = Yield(self._partitions, self._seal), self._now_ms()
-            async for record in in_slices(batch.records):
+            async for record in in_slices(batch.records, self._tills):
                 rows = intake.translate(record.value or b"", now)
                 if isinstance(rows, Fault):
                     got.buried(record, record.value or b"", rows)

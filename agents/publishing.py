@@ -11,6 +11,7 @@ from app.certificates.publishing import Publisher
 from app.contracts import wire
 from app.contracts.topics import COMMANDS
 from app.metrics import FLOW
+from app.tills import Tills
 from tables.journal import BrokerLink, FencedWriter, Record
 from tables.outlet import send_fenced
 from tables.partitioning import partition_of
@@ -46,12 +47,19 @@ class Publishing:
     """One fenced writer per journal partition; opened when the group hands the partition over."""
 
     def __init__(
-        self, link: BrokerLink, publisher: Publisher, *, app_name: str, partitions: int
+        self,
+        link: BrokerLink,
+        publisher: Publisher,
+        *,
+        app_name: str,
+        partitions: int,
+        tills: Tills,
     ) -> None:
         self._link = link
         self._publisher = publisher
         self._app_name = app_name
         self._partitions = partitions
+        self._tills = tills
         self._lanes: dict[int, tuple[int, FencedWriter, Mark]] = {}
         self._done: dict[int, tuple[int, str]] = {}
 
@@ -99,7 +107,7 @@ class Publishing:
         self, records: list[ConsumerRecord], mark: Mark, partition: int
     ) -> dict[TopicPartition, list[Record]]:
         targets: dict[TopicPartition, list[Record]] = {}
-        async for record in in_slices(records):
+        async for record in in_slices(records, self._tills):
             for output in self._outputs(record, mark, partition):
                 tp = TopicPartition(output.topic, self._target(output, partition))
                 targets.setdefault(tp, []).append((output.key, output.value, output.headers))

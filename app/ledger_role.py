@@ -1,8 +1,6 @@
 """The ledger role, composed: transport, ledger, publishing, intake, HTTP."""
 
 import asyncio
-import hashlib
-import hmac
 import socket
 from typing import Any
 
@@ -31,6 +29,7 @@ from app.domain.certificates.entities import ENTITIES
 from app.domain.policy import Policy
 from app.metrics import FLOW, LEDGER
 from app.settings import Settings
+from app.tills import Tills
 from app.transport import BatchConsumer
 from app.worker import fatal, faust_app
 from tables.clock import Clock
@@ -63,6 +62,7 @@ class LedgerRole(Service):
         self.app: faust.App = faust_app(settings, "ledger", canonical_url=f"http://{host}:{port}")
         self.link = BrokerLink(settings.kafka_url)
         self.outlet = Outlet(self.link)
+        self.tills = Tills()
         self.contacts = Sealer([key.get_secret_value() for key in settings.contact_keys])
         self.payouts = Sealer([settings.payout_key.get_secret_value()])
         self.graves = DeadLetterSealer([settings.dead_letter_key.get_secret_value()])
@@ -101,9 +101,13 @@ class LedgerRole(Service):
         publisher = Publisher(self.policy, self.graves.seal, tell_operators)
         ledger = settings.ledger_partitions
         name = settings.app_name
-        publishing = Publishing(self.link, publisher, app_name=name, partitions=ledger)
+        publishing = Publishing(
+            self.link, publisher, app_name=name, partitions=ledger, tills=self.tills
+        )
         clock = Clock(settings.clock_offset_ms)
-        intake = Intake(self.outlet, self.graves.seal, clock.wall_ms, partitions=ledger)
+        intake = Intake(
+            self.outlet, self.graves.seal, clock.wall_ms, partitions=ledger, tills=self.tills
+        )
         sales = SalesIntake(self.contacts, macs, amounts, pepper=pepper, policy=self.policy)
         payments = PaymentsIntake(
             amounts, macs, status_map=settings.payment_status_map, policy=self.policy
@@ -173,7 +177,7 @@ class LedgerRole(Service):
             settings.data_dir / settings.worker_name,
             settings.app_name,
             settings.worker_name,
-            pepper_check(settings),
+            settings.pepper_check,
             self.link,
             SharedMemory(),
             self._prove,
@@ -186,6 +190,7 @@ class LedgerRole(Service):
             entities=ENTITIES,
             policy=self.policy,
             renewal_s=settings.epoch_renewal_s,
+            tills=self.tills,
         )
 
     def _edge(self) -> Edge:
@@ -292,9 +297,3 @@ class LedgerRole(Service):
             LEDGER.due_backlog_seconds.labels(str(number)).set(serving.backlog_ms / 1_000)
 
     _gaps_told = 0
-
-
-def pepper_check(settings: Settings) -> str:
-    """A value that tells peppers apart and nothing about them."""
-    pepper = settings.code_pepper.get_secret_value()
-    return hmac.new(pepper, b"giftmark pepper check", hashlib.sha256).hexdigest()[:16]

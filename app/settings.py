@@ -2,6 +2,8 @@
 
 import base64
 import functools
+import hashlib
+import hmac
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,6 +82,12 @@ class Settings(BaseSettings):
 
     # Fields of `Policy` that differ from their defaults, as JSON.
     policy: dict[str, Any] = {}
+
+    @property
+    def pepper_check(self) -> str:
+        """A value that tells peppers apart and nothing about them."""
+        pepper = self.code_pepper.get_secret_value()
+        return hmac.new(pepper, b"giftmark pepper check", hashlib.sha256).hexdigest()[:16]
 
 
 @functools.cache

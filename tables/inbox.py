@@ -1,32 +1,18 @@
 """What waits at a partition: requests of tills, batches of commands."""
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from typing import Any
 
 from aiokafka import ConsumerRecord
 
 from app.batches import Batch
+from app.tills import Tills
 from tables.draft import Request
 from tables.errors import CommandsLost, DeadlineOver, OutcomeUnknown, OwnerUnavailable
 
 MAX_REQUESTS = 1_000
-CALM_S = 60.0
-
-
-class Tills:
-    """Whether somebody at a till has asked this process lately: then all its commits are short."""
-
-    def __init__(self) -> None:
-        self._asked = -CALM_S
-
-    def ask(self) -> None:
-        self._asked = time.monotonic()
-
-    @property
-    def waiting(self) -> bool:
-        return time.monotonic() - self._asked < CALM_S
 
 
 class Inbox:
@@ -40,11 +26,21 @@ class Inbox:
         self.closed = False
         self.at = 0
         self._tills = tills
+        self._asked = asyncio.Event()
         self._requests: deque[Request] = deque()
         self._batches: deque[Batch] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._requests or self._batches)
+
+    async def until_asked(self, turn: Coroutine[Any, Any, None]) -> None:
+        """Back at its turn, or at once when somebody waits for an answer."""
+        waits = asyncio.ensure_future(turn), asyncio.ensure_future(self._asked.wait())
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
 
     def submit(self, batch: Batch) -> None:
         self._batches.append(batch)
@@ -56,6 +52,7 @@ class Inbox:
             raise OwnerUnavailable("the partition takes no more requests")
         self._tills.ask()
         self._requests.append(request)
+        self._asked.set()
         self.wake.set()
 
     def requests(self, limit: int) -> Iterator[Request]:
@@ -88,6 +85,8 @@ class Inbox:
         """Everything answered leaves, and every batch of which all is done."""
         while self._requests and self._requests[0].future.done():
             self._requests.popleft()
+        if not self._requests:
+            self._asked.clear()
         self.at = at
         while self._batches and self.at >= len(self._batches[0].records):
             batch = self._batches.popleft()

@@ -12,10 +12,10 @@ from app.contracts import wire
 from app.domain.decision import Entity, Reply
 from app.domain.policy import Policy
 from app.metrics import LEDGER
+from app.tills import Tills
 from tables.draft import DeadLetter, Request
 from tables.entities import Registry
 from tables.errors import CommandsLost, DeadlineOver, OutcomeUnknown, OwnerUnavailable
-from tables.inbox import Tills
 from tables.journal import AppendUnknown, Fenced
 from tables.opening import NotMember, Opened, Site, open_partition, renew
 from tables.partition import Hole, Partition
@@ -57,6 +57,7 @@ class Ledger:
         entities: tuple[Entity, ...],
         policy: Policy,
         renewal_s: float,
+        tills: Tills,
     ) -> None:
         self.partitions = partitions
         self.open: dict[int, Partition] = {}
@@ -69,7 +70,7 @@ class Ledger:
         self._keepers: dict[int, asyncio.Task[None]] = {}
         self._standbys: dict[int, Standby] = {}
         self._lock = asyncio.Lock()
-        self._tills = Tills()
+        self._tills = tills
 
     # Membership.
 

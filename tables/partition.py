@@ -27,16 +27,17 @@ from app.contracts import wire
 from app.contracts.topics import JOURNAL
 from app.domain.policy import Policy
 from app.metrics import LEDGER
+from app.tills import Tills
 from tables.draft import DeadLetter, Draft, Encoded, EntityTooLarge
 from tables.entities import Entities, Registry
 from tables.errors import OutcomeUnknown, OwnerUnavailable
-from tables.inbox import Inbox, Tills, fail
+from tables.inbox import Inbox, fail
 from tables.journal import AppendRefused, AppendUnknown, Record
 from tables.opening import Opened
 from tables.store import STALE, Position
 
 MAX_COMMANDS = 4_000
-MAX_BESIDE_TILLS = 100
+MAX_BESIDE_TILLS = 10
 MAX_DUE = 200
 IDLE_S = 0.5
 log = structlog.get_logger("partition")
@@ -99,11 +100,17 @@ class Partition:
                     renewal, self.renewal = self.renewal, None
                     await renewal()
                 if self.inbox or self._due_now():
-                    await self._commit(*self._draft())
+                    await self._next()
                 else:
                     await self._wait()
         finally:
             self.inbox.close()
+
+    async def _next(self) -> None:
+        """Commits what waits; commands of the topic and due work let the tills go first."""
+        if self._tills.waiting:
+            await self.inbox.until_asked(self._tills.first())
+        await self._commit(*self._draft())
 
     def _due_now(self) -> bool:
         first = self._first_due

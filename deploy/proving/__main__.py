@@ -53,6 +53,7 @@ def figures(outcome: Outcome) -> dict[str, str]:
     rows["workers that ended by themselves, by exit code"] = exits or "none"
     counts = {
         "operations by HTTP": outcome.operations,
+        "operations by topics (rows, lines, payments)": outcome.by_topics,
         "requests sent": outcome.requests,
         "messages by topics": outcome.messages,
         "public transactions": outcome.balance.events,
@@ -79,6 +80,9 @@ def forbidden(outcome: Outcome) -> dict[str, int]:
         "acknowledged and lost": verdict.lost,
         "doubled": verdict.doubled,
         "never asked for": verdict.unasked,
+        "asked for by topics and not done": outcome.kept.lost,
+        "asked for by topics and done again": outcome.kept.doubled,
+        "done by topics and never asked for": outcome.kept.unasked,
         "repeated and answered otherwise": verdict.answered_otherwise,
         "created minor units": balance.created,
         "vanished minor units": balance.vanished,

@@ -1,6 +1,7 @@
 """The books of the public topics alone: each event once, balances that follow, money kept."""
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
 from itertools import chain
 
 import msgspec
@@ -139,6 +140,32 @@ def balanced(books: Books) -> Balance:
         if wrong and len(found.examples) < EXAMPLES:
             found.examples.append(f"{certificate_id}: {', '.join(wrong)}")
     return found
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """Of what was asked for by topics: not done, done again, done and not asked for."""
+
+    lost: int
+    doubled: int
+    unasked: int
+
+    @property
+    def clean(self) -> bool:
+        return not (self.lost or self.doubled or self.unasked)
+
+
+def kept(books: Books, asked: Mapping[str, int]) -> Kept:
+    """`asked`: by type of transaction, how many certificates the topics asked it for, once."""
+    done: dict[str, Counter[str]] = {type_: Counter() for type_ in asked}
+    for event in books.events.values():
+        if event.data.transaction_type in done:
+            done[event.data.transaction_type][event.data.certificate_id] += 1
+    missing = [count - len(done[type_]) for type_, count in asked.items()]
+    return Kept(
+        lost=sum(max(0, one) for one in missing),
+        doubled=sum(found.total() - len(found) for found in done.values()),
+        unasked=sum(max(0, -one) for one in missing),
+    )
 
 
 def _chain(found: Balance, events: list[Event]) -> list[str]:

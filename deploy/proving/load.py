@@ -33,6 +33,8 @@ class Load:
         self.sold: list[Line] = []
         self.spoiled = 0
         self.messages = 0
+        self.rows = 0
+        self.payments = 0
         self.recent: deque[tuple[str, Message]] = deque(maxlen=REMEMBERED)
         self._fresh: list[int] = []
         self._cluster = cluster
@@ -50,6 +52,16 @@ class Load:
 
     def stop(self) -> None:
         self._stop.set()
+
+    @property
+    def asked(self) -> dict[str, int]:
+        """By type of transaction, how many certificates the topics asked it for."""
+        return {"Issued": self.rows, "Activated": len(self.sold)}
+
+    @property
+    def by_topics(self) -> int:
+        """Operations: rows issued, lines sold, payments; repetitions do not count."""
+        return self.rows + len(self.sold) + self.payments
 
     async def send(self, producer: AIOKafkaProducer, pieces: list[tuple[str, Message]]) -> None:
         sent = [await producer.send(t, value, key.encode()) for t, (key, value) in pieces]
@@ -83,6 +95,8 @@ class Load:
             *((SALES, message) for message in wave.sales),
             *((PAYMENTS, message) for message in wave.payments),
         ]
+        self.rows += len(wave.rows)
+        self.payments += len(set(wave.payments))
         first = len(self.sold)
         self.sold.extend(wave.sold)
         self._fresh.extend(range(first, len(self.sold)))

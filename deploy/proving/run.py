@@ -16,7 +16,7 @@ from app.certificates.reconcile import reconcile
 from app.contracts import wire
 from app.embedded_postgres import PostgresServer
 from app.migrations import migrate
-from deploy.proving.books import Balance, balanced, read_books
+from deploy.proving.books import Balance, Books, Kept, balanced, kept, read_books
 from deploy.proving.chaos import Chaos
 from deploy.proving.dead_letters import buried
 from deploy.proving.judge import Verdict, judge
@@ -27,6 +27,7 @@ from deploy.proving.scene import Scene
 Told = Callable[[str], None]
 WARM_S = 3.0
 CALM_AGAIN_S = 90.0
+NEWS_S = 10.0
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -46,6 +47,7 @@ class Outcome(msgspec.Struct):
     faults: dict[str, int]
     exits: dict[int, int]
     operations: int
+    by_topics: int
     requests: int
     messages: int
     unknown: int
@@ -58,6 +60,7 @@ class Outcome(msgspec.Struct):
     slow_ends: list[str]
     verdict: Verdict
     balance: Balance
+    kept: Kept
     audit_differences: int
     mart_differences: int
     seconds: float
@@ -66,7 +69,8 @@ class Outcome(msgspec.Struct):
     def clean(self) -> bool:
         differences = self.audit_differences + self.mart_differences
         missing = self.no_takeover + max(0, self.spoiled - self.buried) + len(self.slow_ends)
-        return self.verdict.clean and self.balance.clean and not differences and not missing
+        judged = self.verdict.clean and self.balance.clean and self.kept.clean
+        return judged and not differences and not missing
 
 
 def prove(data: Path, plan: Plan, *, told: Told = lambda _text: None) -> Outcome:
@@ -112,8 +116,9 @@ def _knowing(schema: int) -> Iterator[None]:
 
 
 async def _judged(scene: Scene, chaos: Chaos, seconds: float) -> Outcome:
-    """The audit first: it waits until all is published."""
+    """First all is done that topics asked for, then the audit waits until all is published."""
     bootstrap, load = scene.cluster.broker.bootstrap, scene.load
+    await _done(bootstrap, load)
     audited = await audit(bootstrap)
     mart = Database(scene.database.dsn())
     try:
@@ -126,6 +131,7 @@ async def _judged(scene: Scene, chaos: Chaos, seconds: float) -> Outcome:
         faults=dict(chaos.done),
         exits=dict(chaos.exits),
         operations=len(history.operations),
+        by_topics=load.by_topics,
         requests=history.attempts,
         messages=load.messages,
         unknown=history.unknown,
@@ -138,7 +144,17 @@ async def _judged(scene: Scene, chaos: Chaos, seconds: float) -> Outcome:
         slow_ends=scene.slow_ends,
         verdict=judge(history, nominals, books.events.values()),
         balance=balanced(books),
+        kept=kept(books, load.asked),
         audit_differences=audited.difference_count,
         mart_differences=len(reconciled.differences) + reconciled.behind,
         seconds=seconds,
     )
+
+
+async def _done(bootstrap: str, load: Load) -> None:
+    """Back when everything is there, or nothing more comes; which of them, the judge says."""
+    books, seen = Books(), -1
+    while kept(books, load.asked).lost and len(books.events) > seen:
+        seen = len(books.events)
+        await asyncio.sleep(0 if seen == 0 else NEWS_S)
+        books = await read_books(bootstrap)

@@ -17,6 +17,7 @@ from app.contracts import wire
 from app.contracts.topics import COMMANDS, JOURNAL
 from app.domain.decision import Context, Decision, Entity, FollowUp, Reply
 from app.domain.policy import Policy
+from app.tills import Tills
 from tables.draft import DeadLetter
 from tables.journal import Appended, AppendUnknown, BrokerLink
 from tables.ledger import Hooks, Ledger
@@ -150,6 +151,7 @@ async def worker(
         entities=(ENTITY,),
         policy=Policy(),
         renewal_s=renewal_s,
+        tills=Tills(),
     )
     made.append(Worker(ledger, link))
     try:

@@ -16,6 +16,7 @@ from app.certificates.publishing import Publisher
 from app.contracts import wire
 from app.contracts.topics import JOURNAL, Topic
 from app.domain.policy import Policy
+from app.tills import Tills
 from app.topics_admin import ensure_topics
 from tables.journal import BrokerLink
 from tests.contracts.engine import Feed
@@ -59,7 +60,9 @@ class Press:
     name: str = field(default_factory=lambda: f"p{uuid.uuid4().hex[:8]}")
 
     def publishing(self) -> Publishing:
-        return Publishing(self.link, Echo(self.topic), app_name=self.name, partitions=1)
+        return Publishing(
+            self.link, Echo(self.topic), app_name=self.name, partitions=1, tills=Tills()
+        )
 
 
 @asynccontextmanager

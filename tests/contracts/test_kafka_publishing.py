@@ -14,6 +14,7 @@ from agents.handling import TryAgain
 from agents.publishing import Publishing, UnpublishedHole
 from app.batches import Batch
 from app.contracts.topics import BI, JOURNAL, NOTIFICATIONS, STATE, TRANSACTION, Topic
+from app.tills import Tills
 from app.topics_admin import ensure_topics
 from tables.journal import BrokerLink
 from tests.contracts.engine import Feed, until
@@ -72,7 +73,7 @@ async def _journal_of_certificates(one: Group) -> int:
 
 
 async def _publisher(one: Group, link: BrokerLink) -> Member:
-    publishing = Publishing(link, Elsewhere(one.id), app_name=one.id, partitions=1)
+    publishing = Publishing(link, Elsewhere(one.id), app_name=one.id, partitions=1, tills=Tills())
     return await one.join(publishing.handle, whole=True)
 
 

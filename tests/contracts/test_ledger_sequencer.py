@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app import tills
 from app.contracts import wire
 from tables.draft import EntityTooLarge
 from tables.errors import OwnerUnavailable
@@ -102,7 +103,7 @@ async def test_a_newer_schema_pauses_the_partition_after_what_came_before_it(
     assert balances(await journal(kafka, partition)) == {b"a" + key.encode(): 1}
 
 
-@pytest.mark.parametrize(("asked", "least", "most"), [(False, 1, 2), (True, 10, 12)])
+@pytest.mark.parametrize(("asked", "least", "most"), [(False, 1, 2), (True, 100, 102)])
 async def test_commits_are_short_while_a_till_may_wait(
     kafka: str,
     journal_topic: None,
@@ -121,6 +122,33 @@ async def test_commits_are_short_while_a_till_may_wait(
         one.ledger.submit(feed.batch(partition, *many))
         await until(lambda: feed.done(partition) == 1_000)
         assert least <= one.ledger.open[partition].store.position.commit - before <= most
+
+
+async def test_a_till_waits_for_no_turn(
+    kafka: str, journal_topic: None, tmp_path: Path, *, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tills, "PAUSE_S", 3_600)
+    async with worker(kafka, tmp_path) as one:
+        partition, key, feed = await _opened(one)
+        await one.read(key)
+        one.ledger.submit(feed.batch(partition, command(key, Deposit(1), id="e:0")))
+        await asyncio.sleep(0.1)
+        assert feed.done(partition) == 0
+        await one.read(key)
+        await until(lambda: feed.done(partition) == 1)
+
+
+async def test_bulk_work_takes_turns_while_a_till_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = tills.Tills()
+    asked.ask()
+    first, second, third = (asyncio.ensure_future(asked.first()) for _ in range(3))
+    await first
+    assert not second.done()
+    await second
+    assert not third.done()
+    await third
+    monkeypatch.setattr(tills, "PAUSE_S", 3_600)
+    await tills.Tills().first()
 
 
 async def test_commands_that_retention_took_stop_an_open_partition(

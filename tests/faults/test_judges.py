@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from deploy.proving.books import Balances, Books, Event, Moved, Shown, State, balanced
+from deploy.proving.books import Balances, Books, Event, Moved, Shown, State, balanced, kept
 from deploy.proving.history import History, Operation
 from deploy.proving.judge import Verdict, judge
 
@@ -200,3 +200,27 @@ def test_the_same_event_twice_is_no_fault() -> None:
     books.take(msgspec.structs.replace(books.events[f"{CARD}:4:1"]))
     assert books.retold == 1
     assert balanced(books).clean
+
+
+@pytest.mark.parametrize(
+    ("asked", "figures"),
+    [
+        ({"Issued": 1, "Activated": 1}, (0, 0, 0)),
+        ({"Issued": 2, "Activated": 2}, (2, 0, 0)),
+        ({"Issued": 1, "Activated": 0}, (0, 0, 1)),
+    ],
+)
+def test_what_topics_asked_for_is_done_and_nothing_else(
+    asked: dict[str, int], figures: tuple[int, int, int]
+) -> None:
+    found = kept(story()[1], asked)
+    assert (found.lost, found.doubled, found.unasked) == figures
+    assert found.clean == (figures == (0, 0, 0))
+
+
+def test_what_topics_asked_for_and_was_done_again_is_counted() -> None:
+    books = story()[1]
+    books.take(msgspec.structs.replace(books.events[f"{CARD}:1:1"], id="again"))
+    found = kept(books, {"Issued": 1, "Activated": 1})
+    assert (found.lost, found.doubled, found.unasked) == (0, 1, 0)
+    assert not found.clean

@@ -1,0 +1,35 @@
+"""Who waits at a till goes first: bulk work of the process does a slice at a time."""
+
+import asyncio
+import time
+
+CALM_S = 60.0
+PAUSE_S = 0.003
+
+
+class Tills:
+    """Whether somebody at a till has asked this process lately, and the turns of everybody else.
+
+    Then commits are short, and of all who have much to do at once – intake, publishing,
+    commands of the topic – one does one slice, and after a pause the next one another, so that
+    a request waits for one slice and finds the broker idle as well.
+    """
+
+    def __init__(self) -> None:
+        self._asked = -CALM_S
+        self._turn = asyncio.Lock()
+
+    def ask(self) -> None:
+        self._asked = time.monotonic()
+
+    @property
+    def waiting(self) -> bool:
+        return time.monotonic() - self._asked < CALM_S
+
+    async def first(self) -> None:
+        """Between two slices: back when it is this one's turn."""
+        if not self.waiting:
+            await asyncio.sleep(0)
+            return
+        async with self._turn:
+            await asyncio.sleep(PAUSE_S)
