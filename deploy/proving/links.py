@@ -143,14 +143,22 @@ class LinkedCluster(Cluster):
     """
 
     def __init__(
-        self, data: Path, *, workers: int, spares: int, database: str | None = None
+        self,
+        data: Path,
+        *,
+        workers: int,
+        spares: int,
+        database: str | None = None,
+        settings: dict[str, str] | None = None,
     ) -> None:
         ledger = [f"ledger-{n}" for n in range(1, workers + spares + 1)]
         self.links = Links([*ledger, "services-1"])
         self.spare_names = ledger[workers:]
         self.lasting: dict[str, str] = {}
         services = 0 if database is None else 1
-        super().__init__(data, workers=workers, services=services, database=database)
+        super().__init__(
+            data, workers=workers, services=services, database=database, settings=settings
+        )
 
     def make_broker(self, data: Path) -> KafkaBroker:
         return LinkedBroker(data, self.links)
