@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import re
 import socket
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from app import data_commands, logs
@@ -15,6 +18,7 @@ from app.contracts.topics import manifest
 from app.dead_letters_cli import dead_letters
 from app.keys_cli import keys
 from app.marking_cli import marking, users
+from app.marking_settings import MarkingSettings, marking_settings
 from app.settings import Settings, settings
 from app.supervisor import up as run_everything
 
@@ -24,6 +28,7 @@ cli.add_typer(users, name="users")
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(keys, name="keys")
 console = Console()
+USER_OF_URL = re.compile(r"//[^/@]*@")
 for command in (data_commands.load, data_commands.migrate, data_commands.report):
     cli.command()(command)
 cli.add_typer(data_commands.mart, name="mart")
@@ -150,8 +155,10 @@ def verify(
 @cli.command()
 def config() -> None:
     """Print the settings in force, secrets hidden."""
-    for name, value in settings().model_dump().items():
-        console.print(f"{name} = {value!r}", highlight=False)
+    known = settings().model_dump() | marking_settings().model_dump()
+    for name, value in known.items():
+        shown = USER_OF_URL.sub("//***@", repr(value))
+        console.print(f"{name} = {shown}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _internal_socket(host: str, port: int) -> socket.socket:
@@ -163,4 +170,12 @@ def _internal_socket(host: str, port: int) -> socket.socket:
 
 
 def main() -> None:
-    cli()
+    try:
+        cli()
+    except ValidationError as error:
+        if error.title not in {Settings.__name__, MarkingSettings.__name__}:
+            raise
+        for one in error.errors(include_url=False, include_context=False, include_input=False):
+            name = str(one["loc"][0]).upper().removeprefix("GIFTMARK_") if one["loc"] else "…"
+            console.print(f"settings: GIFTMARK_{name}: {one['msg']}", highlight=False)
+        sys.exit(2)

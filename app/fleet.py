@@ -24,7 +24,8 @@ def fleet(*, workers: int, data: Path) -> list[ProcessSpec]:
         "GIFTMARK_SERVICES_PORT": str(services),
         "GIFTMARK_SANDBOX_URL": emulator.address,
         "GIFTMARK_SMS_URL": os.environ.get("GIFTMARK_SMS_URL", gateway.address),
-        "GIFTMARK_CLIENTS_FILE": str(embedded_clients(data)),
+        "GIFTMARK_CLIENTS_FILE": os.environ.get("GIFTMARK_CLIENTS_FILE")
+        or str(embedded_clients(data)),
     }
     ledger = [
         worker(f"ledger-{number}", role="ledger", env=shared, port=public)

@@ -34,7 +34,9 @@ def _numbers(value: object) -> object:
 class MarkingSettings(BaseSettings):
     """Environment names are GIFTMARK_<FIELD>; seconds unless the name says otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix="GIFTMARK_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="GIFTMARK_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     worker_name: str = "worker-1"
     database_url: str | None = Field(

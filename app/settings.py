@@ -26,7 +26,9 @@ Keys = Annotated[list[SecretBytes], NoDecode, BeforeValidator(_decoded_list)]
 class Settings(BaseSettings):
     """Environment names are GIFTMARK_<FIELD>; secrets are base64 of at least 32 bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="GIFTMARK_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="GIFTMARK_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     kafka_url: str = Field(
         default="127.0.0.1:9092",

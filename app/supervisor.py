@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import signal
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from app.kafka_jars import KafkaMissing
 from app.marking_cli import first_admin
 from app.migrations import MigrationRefused, migrate
 from app.processes import ProcessSpec, Supervisor
-from app.secrets_store import SecretsMissing, embedded_secrets, required_secrets
+from app.secrets_store import SecretsMissing, embedded_secrets, required_secrets, write_private
 from app.settings import Settings
 from app.tether import end, spawn
 from app.topics_admin import TopicRefused, ensure_topics
@@ -28,6 +29,8 @@ from app.up_view import UpView
 
 TICK_S = 0.5
 READY_TIMEOUT_S = 120.0
+OURS = ("GIFTMARK_", "KAFKA_URL", "DATABASE_URL")
+ONE_WORKER = frozenset({"GIFTMARK_WORKER_NAME", "GIFTMARK_INTERNAL_PORT"})
 
 
 class UpRefused(RuntimeError):
@@ -80,6 +83,7 @@ def run(data: Path, console: Console, *, workers: int, once: bool) -> int:
         stack.callback(supervisor.stop)
         stack.callback(ignore_signals)
         supervisor.start()
+        stack.callback(write_environment(data, supervisor).unlink)
         view = stack.enter_context(UpView(console, live=console.is_terminal and not once))
         if once:
             wait_until_ready(servers, supervisor, view=view)
@@ -89,6 +93,15 @@ def run(data: Path, console: Console, *, workers: int, once: bool) -> int:
         while True:
             tick(servers, supervisor)
             view.update(supervisor.processes)
+
+
+def write_environment(data: Path, supervisor: Supervisor) -> Path:
+    """For commands beside this one: `set -a; . FILE`. Keys are in it: nobody else may read it."""
+    told = {name: value for name, value in os.environ.items() if name.startswith(OURS)}
+    told |= supervisor.processes[-1].spec.env or {}
+    names = sorted(told.keys() - ONE_WORKER)
+    write_private(data / "env", "".join(f"{name}={shlex.quote(told[name])}\n" for name in names))
+    return data / "env"
 
 
 def ignore_signals() -> None:

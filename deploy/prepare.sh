@@ -1,4 +1,4 @@
-# Sourced by `up` and `check`: the system packages and the virtual environment both need.
+# Sourced by `up`, `check`, `prove` and `bench`: the packages and the virtual environment they need.
 
 fail() { printf '%s\n' "$@" >&2; exit 1; }
 

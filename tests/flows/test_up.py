@@ -1,5 +1,8 @@
 """The machine that `up` starts: it keeps its data, comes back after kills and leaves nothing."""
 
+import json
+import os
+import re
 import signal
 import socket
 import subprocess
@@ -102,9 +105,25 @@ def test_nothing_outlives_up(tmp_path: Path) -> None:
         assert left_after(parent, signal.SIGKILL) == []
     secrets = (tmp_path / "secrets.json").read_bytes()
     with running_up(tmp_path) as parent:
+        assert_commands_find_it(tmp_path / "env")
         assert left_after(parent, signal.SIGTERM) == []
         assert parent.wait() == 0
     assert (tmp_path / "secrets.json").read_bytes() == secrets
+    assert not (tmp_path / "env").exists()
+
+
+def assert_commands_find_it(env: Path) -> None:
+    """A shell that has read the file runs commands on the topics and keys of this `up`."""
+    assert env.stat().st_mode & 0o077 == 0
+    shell = f'set -a; . {env}; "$0" -m app topics && "$0" -m app config'
+    bare = {"PATH": os.environ["PATH"]}
+    command = ("bash", "-c", shell, sys.executable)
+    done = subprocess.run(command, env=bare, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "worker_name = 'worker-1'" in done.stdout
+    secrets = json.loads((env.parent / "secrets.json").read_text())
+    assert not [name for name, value in secrets.items() if value in done.stdout]
+    assert re.search(r"database_url = 'postgresql://\*\*\*@", done.stdout)
 
 
 def test_a_second_up_on_the_same_data_is_refused(tmp_path: Path) -> None:
