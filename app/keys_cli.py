@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
+import psycopg2
 import typer
 from rich.console import Console
 
@@ -18,31 +19,56 @@ from app.secrets_store import FILE, NAMES, SecretsMissing, required_secrets, var
 
 SHORTEST_PASSPHRASE = 12
 MARKING_KEYS = variable("marking_secret_keys")
+VARIABLE = "GIFTMARK_BACKUP_PASSPHRASE"
+UNNOTED = (
+    "no database runs there: the service will go on warning;"
+    " run again beside it into another FILE, or give --database"
+)
 keys = typer.Typer(no_args_is_help=True, help="Backup of the installation's keys.")
 console = Console()
 
-Passphrase = Annotated[
+
+def _new(file: Path) -> Path:
+    """The keys of an older backup may be nowhere else."""
+    if file.exists():
+        raise typer.BadParameter(f"{file} exists already")
+    return file
+
+
+NewFile = Annotated[Path, typer.Argument(callback=_new, help="Made; must not exist.")]
+Backup = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="From `keys backup`.")]
+NewPassphrase = Annotated[
     str,
     typer.Option(
-        envvar="GIFTMARK_BACKUP_PASSPHRASE",
+        envvar=VARIABLE,
         prompt=True,
         confirmation_prompt=True,
         hide_input=True,
         help=f"At least {SHORTEST_PASSPHRASE} characters; without it the backup is worth nothing.",
     ),
 ]
+Passphrase = Annotated[
+    str,
+    typer.Option(envvar=VARIABLE, prompt=True, hide_input=True, help="The one of the backup."),
+]
 Folder = Annotated[Path, typer.Option(help="Folder of `up`, which keeps its own keys.")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar=["GIFTMARK_DATABASE_URL", "DATABASE_URL"],
+        show_envvar=False,
+        help="Where to note that there is a backup; else the one that runs in the folder.",
+    ),
+]
 
 
 @keys.command()
 def backup(
-    file: Path,
-    passphrase: Passphrase,
+    file: NewFile,
+    passphrase: NewPassphrase,
     *,
     data: Folder = Path(".data"),
-    database: Annotated[
-        str | None, typer.Option(envvar=["GIFTMARK_DATABASE_URL", "DATABASE_URL"])
-    ] = None,
+    database: DatabaseUrl = None,
 ) -> None:
     """Seal all keys in force into FILE; the service then no longer warns that there is none."""
     if len(passphrase) < SHORTEST_PASSPHRASE:
@@ -52,14 +78,15 @@ def backup(
     except SecretsMissing as problem:
         _end(str(problem))
     write_private(file, seal(secrets, passphrase).decode())
-    console.print(f"{len(secrets)} keys in {file}; keep it and its passphrase apart")
-    dsn = database or running_dsn(data)
-    if dsn is not None:
-        asyncio.run(_note(dsn, Sealer([first_key(secrets[MARKING_KEYS])]).check_value))
+    told = f"{len(secrets)} keys in {file}; keep it and its passphrase apart"
+    console.print(told, highlight=False, soft_wrap=True)
+    dsn = database or running_dsn(data / "postgres")
+    if dsn is None or not _noted(dsn, Sealer([first_key(secrets[MARKING_KEYS])]).check_value):
+        console.print(UNNOTED, style="yellow", highlight=False, soft_wrap=True)
 
 
 @keys.command()
-def restore(file: Path, passphrase: Passphrase, *, data: Folder = Path(".data")) -> None:
+def restore(file: Backup, passphrase: Passphrase, *, data: Folder = Path(".data")) -> None:
     """Put the keys of FILE into a fresh folder of `up`."""
     target = data / FILE
     if target.exists():
@@ -79,6 +106,15 @@ def _in_force(data: Path) -> dict[str, str]:
     stored = json.loads(path.read_text()) if path.exists() else {}
     given = {variable(name): value for name, value in stored.items()}
     return required_secrets(given | os.environ)
+
+
+def _noted(dsn: str, check_value: str) -> bool:
+    """False: nothing answers there, as after a kill of the server."""
+    try:
+        asyncio.run(_note(dsn, check_value))
+    except psycopg2.OperationalError:
+        return False
+    return True
 
 
 async def _note(dsn: str, check_value: str) -> None:

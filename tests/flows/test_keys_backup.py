@@ -1,5 +1,6 @@
 """Keys go into a sealed file and come back on another machine, or not at all."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -7,16 +8,26 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
-from app.keys_backup import BackupRefused, open_backup, seal
+from app.embedded_postgres import PostgresServer
+from app.keys_backup import BackupRefused, first_key, open_backup, seal
+from app.marking.database import connect
+from app.marking.rotation import backed_up
+from app.marking.sealing import Sealer
+from app.migrations import migrate
 from app.secrets_store import FILE, NAMES, embedded_secrets, variable
 
 PASSPHRASE = "twelve symbols or more"
 
 
-def run(*words: str, passphrase: str = PASSPHRASE, **env: str) -> Result:
-    cleared = {variable(name): None for name in NAMES} | {"GIFTMARK_DATABASE_URL": None}
+NO_DATABASE = "no database runs there: the service will go on warning"
+
+
+def run(*words: str, passphrase: str | None = PASSPHRASE, typed: str = "", **env: str) -> Result:
+    cleared = dict.fromkeys(
+        (*map(variable, NAMES), "GIFTMARK_DATABASE_URL", "DATABASE_URL"),
+    )
     given = {**cleared, "GIFTMARK_BACKUP_PASSPHRASE": passphrase, **env}
-    return CliRunner().invoke(cli, ["keys", *words], env=given)
+    return CliRunner().invoke(cli, ["keys", *words], env=given, input=typed)
 
 
 def test_a_fresh_folder_gets_the_same_keys(tmp_path: Path) -> None:
@@ -24,6 +35,7 @@ def test_a_fresh_folder_gets_the_same_keys(tmp_path: Path) -> None:
     secrets = embedded_secrets(old, {})
     done = run("backup", str(file), "--data", str(old))
     assert done.exit_code == 0, done.output
+    assert NO_DATABASE in done.output
     assert not any(secret in file.read_text() for secret in secrets.values())
     assert file.stat().st_mode & 0o077 == 0
 
@@ -66,3 +78,50 @@ def test_another_passphrase_or_a_changed_file_opens_nothing(tmp_path: Path) -> N
     refused = run("restore", str(written), "--data", str(tmp_path), passphrase=PASSPHRASE + "!")
     assert refused.exit_code == 1
     assert not (tmp_path / FILE).exists()
+
+
+def test_the_database_that_runs_in_the_folder_learns_of_the_backup(tmp_path: Path) -> None:
+    secrets = embedded_secrets(tmp_path, {})
+    sealer = Sealer([first_key(secrets[variable("marking_secret_keys")])])
+    server = PostgresServer(tmp_path / "postgres", durable=False)
+    try:
+        migrate(server.start())
+        done = run("backup", str(tmp_path / "keys.backup"), "--data", str(tmp_path))
+        assert done.exit_code == 0, done.output
+        assert NO_DATABASE not in done.output
+        assert asyncio.run(noted(server.dsn(), sealer))
+    finally:
+        server.kill()
+    done = run("backup", str(tmp_path / "keys.second"), "--data", str(tmp_path))
+    assert done.exit_code == 0, done.output
+    assert NO_DATABASE in done.output
+
+
+async def noted(dsn: str, sealer: Sealer) -> bool:
+    database = await connect(dsn, most=1)
+    try:
+        return await backed_up(database, sealer)
+    finally:
+        await database.close()
+
+
+def test_an_older_backup_is_never_overwritten(tmp_path: Path) -> None:
+    embedded_secrets(tmp_path, {})
+    file = tmp_path / "keys.backup"
+    file.write_text("older")
+    refused = run("backup", str(file), "--data", str(tmp_path))
+    assert refused.exit_code == 2
+    assert "exists already" in refused.output
+    assert file.read_text() == "older"
+
+
+def test_a_restore_names_a_missing_file_and_asks_once(tmp_path: Path) -> None:
+    file = tmp_path / "keys.backup"
+    missing = run("restore", str(file), "--data", str(tmp_path), passphrase=None)
+    assert missing.exit_code == 2
+    assert "does not exist" in missing.output
+    file.write_bytes(seal({variable("code_pepper"): "cGVwcGVy"}, PASSPHRASE))
+    data = tmp_path / "new"
+    asked = run("restore", str(file), "--data", str(data), passphrase=None, typed=f"{PASSPHRASE}\n")
+    assert asked.exit_code == 0, asked.output
+    assert json.loads((data / FILE).read_text()) == {"code_pepper": "cGVwcGVy"}
