@@ -17,10 +17,11 @@ from app.contracts.asyncapi import write_contracts
 from app.contracts.topics import manifest
 from app.dead_letters_cli import dead_letters
 from app.keys_cli import keys
-from app.marking_cli import marking, users
+from app.marking_cli import marking
 from app.marking_settings import MarkingSettings, marking_settings
 from app.settings import Settings, settings
 from app.supervisor import up as run_everything
+from app.users_cli import users
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 cli.add_typer(marking, name="marking")

@@ -23,8 +23,8 @@ from app.certificates.mart_rebuild import Rebuilt, rebuild
 from app.certificates.reconcile import Reconciled, reconcile
 from app.certificates.reports import PLOTTED, REPORTS, plot, report_rows, report_table, write_csv
 from app.clients_store import bearer
+from app.command_options import EMBEDDED, DatabaseUrl, DataFolder, needed_database
 from app.domain.policy import Policy
-from app.embedded_postgres import running_dsn
 from app.migrations import MigrationRefused
 from app.migrations import migrate as run_migrations
 from app.settings import settings
@@ -33,12 +33,6 @@ SHOWN_DIFFERENCES = 20
 ROWS_PER_CHUNK = 2_000
 console = Console()
 mart = typer.Typer(no_args_is_help=True, help="The mart of the certificate half.")
-
-DataFolder = Annotated[Path, typer.Option(help="Folder of `up`, for its keys and addresses.")]
-DatabaseUrl = Annotated[
-    str | None, typer.Option(envvar=["GIFTMARK_DATABASE_URL", "DATABASE_URL"], show_envvar=False)
-]
-EMBEDDED = Path(".data")
 
 
 def load(  # noqa: PLR0913 - every option of the command
@@ -84,7 +78,7 @@ def load(  # noqa: PLR0913 - every option of the command
 def migrate(database: DatabaseUrl = None, *, data: DataFolder = EMBEDDED) -> None:
     """Bring the database forward to this program's schema."""
     try:
-        done = run_migrations(_dsn(database, data))
+        done = run_migrations(needed_database(database, data))
     except MigrationRefused as refused:
         console.print(str(refused), style="red")
         raise typer.Exit(1) from None
@@ -110,7 +104,7 @@ def report(
         raise typer.BadParameter(f"drawn are {', '.join(PLOTTED)}", param_hint="--plot")
 
     async def read() -> list[dict[str, Any]]:
-        opened = Database(_dsn(database, data), policy=_policy())
+        opened = Database(needed_database(database, data), policy=_policy())
         try:
             bounds = (since.date() if since else None, until.date() if until else None)
             return await report_rows(opened, name, since=bounds[0], until=bounds[1])
@@ -139,7 +133,7 @@ def mart_rebuild(
     """Make certificates and operations anew from the topics; audit and daily sums stay."""
 
     async def job() -> Rebuilt:
-        opened = Database(_dsn(database, data))
+        opened = Database(needed_database(database, data))
         try:
             return await rebuild(kafka, opened)
         finally:
@@ -158,7 +152,7 @@ def mart_nightly(database: DatabaseUrl = None, *, data: DataFolder = EMBEDDED) -
     """Keep what was owed at the end of each day; drop audit older than five years."""
 
     async def job() -> Closed:
-        opened = Database(_dsn(database, data), policy=_policy())
+        opened = Database(needed_database(database, data), policy=_policy())
         try:
             return await close_days(opened)
         finally:
@@ -260,13 +254,6 @@ def _asked(job: Any) -> Any:
     except StorageUnavailable as error:
         console.print(f"the database does not answer: {error}", style="red", markup=False)
         raise typer.Exit(1) from None
-
-
-def _dsn(given: str | None, data: Path) -> str:
-    found = given or running_dsn(data / "postgres")
-    if found is None:
-        raise typer.BadParameter(f"none is set and none runs under {data}", param_hint="--database")
-    return found
 
 
 def _policy() -> Policy:

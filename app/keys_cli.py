@@ -10,7 +10,7 @@ import psycopg2
 import typer
 from rich.console import Console
 
-from app.embedded_postgres import running_dsn
+from app.command_options import EMBEDDED, DatabaseUrl, DataFolder, found_database
 from app.keys_backup import BackupRefused, first_key, open_backup, seal
 from app.marking import rotation
 from app.marking.database import connect
@@ -51,15 +51,6 @@ Passphrase = Annotated[
     str,
     typer.Option(envvar=VARIABLE, prompt=True, hide_input=True, help="The one of the backup."),
 ]
-Folder = Annotated[Path, typer.Option(help="Folder of `up`, which keeps its own keys.")]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        envvar=["GIFTMARK_DATABASE_URL", "DATABASE_URL"],
-        show_envvar=False,
-        help="Where to note that there is a backup; else the one that runs in the folder.",
-    ),
-]
 
 
 @keys.command()
@@ -67,7 +58,7 @@ def backup(
     file: NewFile,
     passphrase: NewPassphrase,
     *,
-    data: Folder = Path(".data"),
+    data: DataFolder = EMBEDDED,
     database: DatabaseUrl = None,
 ) -> None:
     """Seal all keys in force into FILE; the service then no longer warns that there is none."""
@@ -80,13 +71,13 @@ def backup(
     write_private(file, seal(secrets, passphrase).decode())
     told = f"{len(secrets)} keys in {file}; keep it and its passphrase apart"
     console.print(told, highlight=False, soft_wrap=True)
-    dsn = database or running_dsn(data / "postgres")
+    dsn = found_database(database, data)
     if dsn is None or not _noted(dsn, Sealer([first_key(secrets[MARKING_KEYS])]).check_value):
         console.print(UNNOTED, style="yellow", highlight=False, soft_wrap=True)
 
 
 @keys.command()
-def restore(file: Backup, passphrase: Passphrase, *, data: Folder = Path(".data")) -> None:
+def restore(file: Backup, passphrase: Passphrase, *, data: DataFolder = EMBEDDED) -> None:
     """Put the keys of FILE into a fresh folder of `up`."""
     target = data / FILE
     if target.exists():

@@ -1,9 +1,8 @@
-"""`python -m app marking …` and `… users …`: thin clients of the HTTP API, and the first admin."""
+"""`python -m app marking …`: a thin client of the HTTP API."""
 
-import asyncio
-import secrets
 import time
 import uuid
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,26 +11,49 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.marking import people
-from app.marking.database import connect
-from app.marking.errors import MarkingError
-
 marking = typer.Typer(no_args_is_help=True, help="Orders of marking codes, by the HTTP API.")
-users = typer.Typer(no_args_is_help=True, help="People of the marking console.")
 console = Console()
 PREFIX = "/api/v1/marking"
-ENDED = frozenset({"COMPLETED", "CANCELLED", "DOC_REJECTED", "DECLINED"})
-SHORTEST_PASSWORD = 10
+COMPLETED = "COMPLETED"
+ENDED = frozenset({COMPLETED, "CANCELLED", "DOC_REJECTED", "DECLINED"})
+PERSONS = {
+    "attention": "an operator: put right what it names, then `marking do ORDER retry`",
+    "sign_in": "a person who signs in, in the console",
+    "signature": "a signature in the cabinet of the station",
+}
+FOLLOW_S = 0.5
+
+KEY = "GIFTMARK_MARKING_KEY"
+NO_KEY = "your key is needed; an administrator makes one by `users add LOGIN --key`"
 
 Url = Annotated[str, typer.Option(envvar="GIFTMARK_SERVICES_URL", help="The services worker.")]
-ApiKey = Annotated[str, typer.Option(envvar="GIFTMARK_MARKING_KEY", help="Key of your user.")]
+ApiKey = Annotated[str, typer.Option(envvar=KEY, help="Key of your user.")]
+OrderId = Annotated[str, typer.Argument(help="Id of the order.")]
 HERE = "http://127.0.0.1:8081"
+
+
+class Action(StrEnum):
+    """What can be asked for in a word; the rest takes forms of the console."""
+
+    CANCEL = "cancel"
+    RETRY = "retry"
+    CLOSE = "close"
+    GIVE_UP = "give-up"
+    INTRODUCE = "introduce"
+    FINISH = "finish"
+    REORDER_REJECTED = "reorder-rejected"
+
+
+COUNTED = {Action.CLOSE: "expected_annulled", Action.GIVE_UP: "expected_lost"}
 
 
 class Api:
     """Calls with a key; a refusal is told in the words of the service and ends the command."""
 
     def __init__(self, url: str, key: str) -> None:
+        if not key:
+            raise typer.BadParameter(NO_KEY, param_hint=f"--key, {KEY}")
+        self._url = url
         headers = {"Authorization": f"Bearer {key}"}
         self._http = httpx.Client(
             base_url=url + PREFIX, headers=headers, timeout=60, trust_env=False
@@ -52,7 +74,7 @@ class Api:
         try:
             answer: httpx.Response = ask()
         except httpx.TransportError as error:
-            console.print(f"no answer: {type(error).__name__}", style="red")
+            console.print(f"no answer from {self._url}: {type(error).__name__}", style="red")
             raise typer.Exit(2) from None
         if not answer.is_success:
             show_problem(answer)
@@ -81,31 +103,46 @@ def order(
     key: ApiKey = "",
 ) -> None:
     """Order codes; prints the new order."""
-    api, lines = Api(url, key), []
-    for word in gtin:
-        code, _, count = word.partition(":")
-        lines.append({"gtin": code, "quantity": int(count) if count.isdecimal() else 1})
-    body: dict[str, Any] = {"lines": lines}
+    api = Api(url, key)
+    body: dict[str, Any] = {"lines": [ordered_line(word) for word in gtin]}
     given = {"participant_id": participant, "external_id": external_id, "profile": profile}
     body |= {name: value for name, value in given.items() if value is not None}
     made = api.post("/orders", body)
     console.print(made["id"], made["status"], highlight=False)
     if wait:
-        follow(api, made["id"])
+        raise typer.Exit(0 if follow(api, made["id"]) else 1)
 
 
-def follow(api: Api, order_id: str) -> None:
-    """Prints every status until the order ends or waits for a person."""
+def ordered_line(word: str) -> dict[str, Any]:
+    gtin, colon, count = word.partition(":")
+    if colon and not (count.isascii() and count.isdecimal()):
+        raise typer.BadParameter(f"{word} is neither GTIN nor GTIN:QUANTITY", param_hint="GTIN")
+    return {"gtin": gtin, "quantity": int(count) if colon else 1}
+
+
+def follow(api: Api, order_id: str) -> bool:
+    """Prints every status until the order ends or waits for a person; whether it is complete."""
     told = ""
     while True:
         shown = api.get(f"/orders/{order_id}")
         line = status_line(shown)
         if line != told:
-            console.print(line, highlight=False)
+            console.print(line, highlight=False, markup=False)
             told = line
-        if shown["status"] in ENDED or (shown["hold"] or {}).get("kind") == "attention":
-            return
-        time.sleep(0.5)
+        waits_for = person_waited_for(shown)
+        if waits_for:
+            console.print(f"waits for {waits_for}", style="yellow", highlight=False)
+            return False
+        if shown["status"] in ENDED:
+            return bool(shown["status"] == COMPLETED)
+        time.sleep(FOLLOW_S)
+
+
+def person_waited_for(shown: dict[str, Any]) -> str | None:
+    """Who has to act before the order goes on; None while it goes on by itself."""
+    if "introduce" in shown["actions"]:
+        return "an operator: `marking do ORDER introduce` or `finish`"
+    return PERSONS.get((shown["hold"] or {}).get("kind", ""))
 
 
 def status_line(shown: dict[str, Any]) -> str:
@@ -115,7 +152,7 @@ def status_line(shown: dict[str, Any]) -> str:
 
 
 @marking.command()
-def status(order_id: str, *, url: Url = HERE, key: ApiKey = "") -> None:
+def status(order_id: OrderId, *, url: Url = HERE, key: ApiKey = "") -> None:
     """One order: its state, lines and what happened to it."""
     api = Api(url, key)
     shown = api.get(f"/orders/{order_id}")
@@ -127,6 +164,35 @@ def status(order_id: str, *, url: Url = HERE, key: ApiKey = "") -> None:
         happened.add_row(entry["at"][:19].replace("T", " "), entry["action"], move)
     console.print(happened)
     console.print("may:", ", ".join(shown["actions"]) or "nothing", highlight=False)
+    if set(shown["actions"]) & set(Action):
+        console.print("how: `marking do --help`", highlight=False)
+
+
+@marking.command()
+def do(
+    order_id: OrderId,
+    action: Annotated[Action, typer.Argument(help="One that `marking status` says it may.")],
+    *,
+    lost: Annotated[
+        int | None,
+        typer.Option(min=0, help="For close and give-up: how many codes you know to be lost."),
+    ] = None,
+    url: Url = HERE,
+    key: ApiKey = "",
+) -> None:
+    """Cancel an order, retry what stopped, close, …; correcting and withdrawing: the console."""
+    shown = Api(url, key).post(f"/orders/{order_id}/{action}", body_of(action, lost))
+    console.print(shown["id"], shown["status"], highlight=False)
+
+
+def body_of(action: Action, lost: int | None) -> dict[str, Any]:
+    """What is lost has to be named: an operator who sees another number is refused."""
+    count = COUNTED.get(action)
+    if (lost is None) != (count is None):
+        raise typer.BadParameter(f"belongs to {' and '.join(COUNTED)}", param_hint="--lost")
+    if count is None:
+        return {}
+    return {count: lost} | ({"waive_remaining": True} if action is Action.CLOSE else {})
 
 
 def lines_table(shown: dict[str, Any]) -> Table:
@@ -192,48 +258,3 @@ def _issue(api: Api, order_id: str, body: dict[str, Any], *, out: Path) -> None:
     issue = api.post(f"/orders/{order_id}/issues", body)
     out.write_bytes(api.file(f"/issues/{issue['id']}/file"))
     console.print(f"{issue['count']} codes in {out}", highlight=False)
-
-
-@users.command()
-def add(
-    login: str,
-    database: Annotated[str, typer.Option(envvar=["GIFTMARK_DATABASE_URL", "DATABASE_URL"])],
-    *,
-    admin: Annotated[bool, typer.Option(help="May manage users and organisations.")] = False,
-    email: Annotated[str | None, typer.Option()] = None,
-    key: Annotated[bool, typer.Option(help="Make an API key too.")] = False,
-) -> None:
-    """A new user; the password, and the key if asked for, are printed once."""
-    try:
-        password, made = asyncio.run(_add(database, login, email=email, admin=admin, key=key))
-    except MarkingError as refusal:
-        console.print(refusal.text, style="red")
-        raise typer.Exit(1) from None
-    console.print(f"password: {password}", highlight=False)
-    if made:
-        console.print(f"API key: {made}", highlight=False)
-
-
-async def _add(
-    dsn: str, login: str, *, email: str | None, admin: bool, key: bool
-) -> tuple[str, str]:
-    password = secrets.token_urlsafe(SHORTEST_PASSWORD)
-    database = await connect(dsn, most=1)
-    try:
-        user = await people.add_user(database, login, password, email=email, is_admin=admin)
-        return password, await people.add_key(database, user, "first") if key else ""
-    finally:
-        await database.close()
-
-
-async def first_admin(dsn: str, login: str = "admin") -> str | None:
-    """The password of the very first user; None when there is one already."""
-    database = await connect(dsn, most=1)
-    try:
-        if await people.any_user(database):
-            return None
-        password = secrets.token_urlsafe(SHORTEST_PASSWORD)
-        await people.add_user(database, login, password, is_admin=True)
-        return password
-    finally:
-        await database.close()

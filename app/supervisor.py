@@ -18,7 +18,6 @@ from app.embedded_kafka import BrokerError
 from app.embedded_postgres import PostgresError
 from app.fleet import demo, fleet
 from app.kafka_jars import KafkaMissing
-from app.marking_cli import first_admin
 from app.migrations import MigrationRefused, migrate
 from app.processes import ProcessSpec, Supervisor
 from app.secrets_store import SecretsMissing, embedded_secrets, required_secrets, write_private
@@ -26,6 +25,7 @@ from app.settings import Settings
 from app.tether import end, spawn
 from app.topics_admin import TopicRefused, ensure_topics
 from app.up_view import UpView
+from app.users_cli import first_admin
 
 TICK_S = 0.5
 READY_TIMEOUT_S = 120.0
