@@ -13,6 +13,9 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from app import data_commands, logs
+from app.clients_store import TokenMissing
+from app.command_errors import broker_needed, end
+from app.command_progress import records_read
 from app.contracts.asyncapi import write_contracts
 from app.contracts.topics import manifest
 from app.dead_letters_cli import dead_letters
@@ -54,6 +57,8 @@ def worker(
     from app.worker import install_loop, run  # noqa: PLC0415 - the loop comes before the app
 
     known = settings()
+    if role == "services" and known.database_url is None:
+        end("a services worker needs its database: set DATABASE_URL")
     logs.configure(known.log_format, known.log_level)
     install_loop()
     asyncio.set_event_loop(asyncio.new_event_loop())
@@ -79,13 +84,14 @@ def topics(
 
     known = settings()
     wanted = manifest(known.ledger_partitions, known.inbound_partitions)
-    if create:
-        report = asyncio.run(ensure_topics(known.kafka_url, wanted))
-        for name in report.created:
-            console.print(f"created {name}")
-        differences = report.differences
-    else:
-        differences = asyncio.run(check_topics(known.kafka_url, wanted))
+    with broker_needed(known.kafka_url):
+        if create:
+            report = asyncio.run(ensure_topics(known.kafka_url, wanted))
+            for name in report.created:
+                console.print(f"created {name}")
+            differences = report.differences
+        else:
+            differences = asyncio.run(check_topics(known.kafka_url, wanted))
     for difference in differences:
         console.print(str(difference), style="yellow")
     raise typer.Exit(1 if differences else 0)
@@ -102,14 +108,17 @@ def contracts(
 
 @cli.command()
 def demo(
-    certificates: Annotated[int, typer.Option(min=10, max=1_000_000)] = 1_000,
+    certificates: Annotated[
+        int, typer.Option(min=10, max=1_000_000, help="How many to issue.")
+    ] = 1_000,
 ) -> None:
     """Issue, sell, pay with certificates on the running product, then audit it."""
     from app.demo.run import DemoFailed  # noqa: PLC0415
     from app.demo.run import demo as run_demo  # noqa: PLC0415
 
     known = settings()
-    assert known.clients_file is not None, "GIFTMARK_CLIENTS_FILE names the callers"
+    if known.clients_file is None:
+        end("GIFTMARK_CLIENTS_FILE names no callers; beside `up`: `set -a; . .data/env` first")
     job = run_demo(
         known.kafka_url,
         known.public_url,
@@ -118,13 +127,14 @@ def demo(
         console=console,
     )
     try:
-        if asyncio.run(job):
+        with broker_needed(known.kafka_url):
+            differences = asyncio.run(job)
+        if differences:
             raise typer.Exit(1)
         if known.database_url and "GIFTMARK_SANDBOX_URL" in os.environ:
             raise typer.Exit(_marking_demo(known, os.environ["GIFTMARK_SANDBOX_URL"]))
-    except DemoFailed as failure:
-        console.print(str(failure), style="red")
-        raise typer.Exit(2) from None
+    except (DemoFailed, TokenMissing) as failure:
+        end(str(failure))
 
 
 def _marking_demo(known: Settings, sandbox: str) -> int:
@@ -147,7 +157,9 @@ def verify(
 
     if mart:
         raise typer.Exit(1 if data_commands.reconcile_mart() else 0)
-    result = asyncio.run(audit(settings().kafka_url))
+    address = settings().kafka_url
+    with broker_needed(address), records_read(console) as told:
+        result = asyncio.run(audit(address, progress=told))
     console.print(audit_table(result))
     console.print(f"audit: {result.difference_count} differences", highlight=False)
     raise typer.Exit(1 if result.difference_count else 0)

@@ -19,6 +19,10 @@ CLIENTS = (
 REQUESTS_PER_S = 100_000
 
 
+class TokenMissing(RuntimeError):
+    """The folder holds no secret of this client."""
+
+
 def embedded_clients(data: Path) -> Path:
     """The clients file; secrets in clear lie beside it, readable by this user only."""
     path = data / CLIENTS_FILE
@@ -39,6 +43,10 @@ def embedded_clients(data: Path) -> Path:
 
 
 def bearer(data: Path, client: str) -> str:
-    """The value of the `Authorization` header of one of these clients."""
-    tokens = json.loads((data / SECRETS_FILE).read_text())
-    return f"Bearer {client}.{tokens[client]}"
+    """The value of the `Authorization` header of one of these clients. Raises TokenMissing."""
+    path = data / SECRETS_FILE
+    try:
+        tokens = json.loads(path.read_text())
+        return f"Bearer {client}.{tokens[client]}"
+    except (FileNotFoundError, KeyError):
+        raise TokenMissing(f"{path} holds no secret of the client {client}") from None

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import psycopg2
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -22,7 +23,8 @@ from app.certificates.mart_nightly import Closed, close_days
 from app.certificates.mart_rebuild import Rebuilt, rebuild
 from app.certificates.reconcile import Reconciled, reconcile
 from app.certificates.reports import PLOTTED, REPORTS, plot, report_rows, report_table, write_csv
-from app.clients_store import bearer
+from app.clients_store import TokenMissing, bearer
+from app.command_errors import broker_needed, end
 from app.command_options import EMBEDDED, DatabaseUrl, DataFolder, needed_database
 from app.domain.policy import Policy
 from app.migrations import MigrationRefused
@@ -31,6 +33,7 @@ from app.settings import settings
 
 SHOWN_DIFFERENCES = 20
 ROWS_PER_CHUNK = 2_000
+UNAUTHORIZED = "no token: give --token, or --data, the folder of a running `up`"
 console = Console()
 mart = typer.Typer(no_args_is_help=True, help="The mart of the certificate half.")
 
@@ -51,7 +54,7 @@ def load(  # noqa: PLR0913 - every option of the command
     data: DataFolder = EMBEDDED,
 ) -> None:
     """Issue the certificates of FILE; killed and started again it goes on where it stopped."""
-    authorization = f"Bearer {token}" if token else bearer(data, "loader")
+    authorization = _authorization(token, data)
     fields = {
         "nominal": nominal,
         "currency": currency,
@@ -82,6 +85,8 @@ def migrate(database: DatabaseUrl = None, *, data: DataFolder = EMBEDDED) -> Non
     except MigrationRefused as refused:
         console.print(str(refused), style="red")
         raise typer.Exit(1) from None
+    except psycopg2.OperationalError as error:
+        end(f"the database does not answer: {error}")
     for title in done:
         console.print(f"applied {title}")
     console.print("the schema is current")
@@ -139,7 +144,8 @@ def mart_rebuild(
         finally:
             await opened.close()
 
-    done = _asked(job())
+    with broker_needed(kafka):
+        done = _asked(job())
     console.print(
         f"{done.states:,} states, {done.operations:,} operations read,"
         f" {done.openings:,} opened without their beginning",
@@ -166,14 +172,15 @@ def reconcile_mart() -> int:
     """Prints what the journal and the mart disagree on; the number of differences."""
 
     async def job() -> Reconciled:
-        known = settings()
         opened = Database(known.database_url, policy=_policy())
         try:
             return await reconcile(known.kafka_url, opened)
         finally:
             await opened.close()
 
-    result: Reconciled = _asked(job())
+    known = settings()
+    with broker_needed(known.kafka_url):
+        result: Reconciled = _asked(job())
     table = Table("currency", "certificates", "journal", "mart", title="Journal and mart")
     for row in result.totals:
         sums = (f"{row[name]:,}" for name in ("certificates", "journal", "mart"))
@@ -187,11 +194,18 @@ def reconcile_mart() -> int:
     return len(result.differences)
 
 
+def _authorization(token: str | None, data: Path) -> str:
+    try:
+        return f"Bearer {token}" if token else bearer(data, "loader")
+    except TokenMissing:
+        raise typer.BadParameter(UNAUTHORIZED, param_hint="--token, --data") from None
+
+
 def _loaded(job: Any) -> dict[str, Any]:
     failure: BaseException | None = None
     try:
         end: dict[str, Any] = asyncio.run(job)
-    except* (LoadFailed, OSError) as failed:
+    except* (LoadFailed, OSError, UnicodeDecodeError) as failed:
         failure = _first(failed)
     if failure is not None:
         console.print(f"not loaded: {failure}", style="red", highlight=False, markup=False)

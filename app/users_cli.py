@@ -4,9 +4,11 @@ import asyncio
 import secrets
 from typing import Annotated
 
+import psycopg2
 import typer
 from rich.console import Console
 
+from app.command_errors import end
 from app.command_options import EMBEDDED, DatabaseUrl, DataFolder, needed_database
 from app.marking import people
 from app.marking.database import connect
@@ -34,6 +36,8 @@ def add(
     except MarkingError as refusal:
         console.print(refusal.text, style="red")
         raise typer.Exit(1) from None
+    except psycopg2.OperationalError as error:
+        end(f"the database does not answer: {error}")
     console.print(f"password: {password}", highlight=False)
     if made:
         console.print(f"API key: {made}", highlight=False)

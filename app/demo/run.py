@@ -28,7 +28,8 @@ class DemoFailed(RuntimeError):
 async def demo(
     bootstrap: str, url: str, clients: Path, *, certificates: int = 1_000, console: Console
 ) -> int:
-    """Number of differences that the audit found; raises DemoFailed."""
+    """Number of differences that the audit found; raises DemoFailed and TokenMissing."""
+    headers = {"Authorization": bearer(clients, "till")}
     made = day(certificates, seed=int(time.time()))
     started = time.monotonic()
 
@@ -44,7 +45,6 @@ async def demo(
         await _send(bootstrap, {SALES: made.sales, PAYMENTS: made.payments[1::2]})
         await _reached(watch, lambda: _active(watch, made), "all sold certificates active")
         told(f"{made.orders:,} orders sold and paid in disorder: {len(made.sold):,} active")
-    headers = {"Authorization": bearer(clients, "till")}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as client:
         till = Till(client, seed=made.orders)
         await _pay_all(till, made.sold, console)

@@ -1,0 +1,33 @@
+"""What a person is told instead of a traceback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+from aiokafka.errors import KafkaConnectionError
+from rich.console import Console
+
+from app.certificates.audit_reading import ReadingStopped, TopicMissing
+from app.contracts.wire import NewerSchema
+from app.topics_admin import TopicRefused
+
+EXIT = 2
+TOLD = (NewerSchema, ReadingStopped, TopicMissing, TopicRefused)
+console = Console()
+
+
+def end(text: str) -> NoReturn:
+    console.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(EXIT)
+
+
+@contextmanager
+def broker_needed(address: str) -> Iterator[None]:
+    """Ends the command in words when the broker is away or does not have what it needs."""
+    try:
+        yield
+    except KafkaConnectionError:
+        end(f"cannot reach the broker at {address}")
+    except TOLD as error:
+        end(str(error))
