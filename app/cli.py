@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from psycopg2 import ProgrammingError
+from psycopg2.extensions import parse_dsn
 from pydantic import ValidationError
 from rich.console import Console
 
@@ -32,7 +34,8 @@ cli.add_typer(users, name="users")
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(keys, name="keys")
 console = Console()
-USER_OF_URL = re.compile(r"//[^/@]*@")
+USER_OF_URL = re.compile(r"//.*@")
+NOWHERE = {"host": "", "port": "", "dbname": ""}
 for command in (data_commands.load, data_commands.migrate, data_commands.report):
     cli.command()(command)
 cli.add_typer(data_commands.mart, name="mart")
@@ -169,9 +172,22 @@ def verify(
 def config() -> None:
     """Print the settings in force, secrets hidden."""
     known = settings().model_dump() | marking_settings().model_dump()
+    if known["database_url"]:
+        known["database_url"] = _without_password(known["database_url"])
     for name, value in known.items():
         shown = USER_OF_URL.sub("//***@", repr(value))
         console.print(f"{name} = {shown}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _without_password(dsn: str) -> str:
+    """Where the database is, if libpq can tell: it takes more than the user of a URL."""
+    try:
+        parts = parse_dsn(dsn)
+    except ProgrammingError:
+        return "***"
+    place = "{host}:{port}/{dbname}".format_map({**NOWHERE, **parts})
+    # What follows an unescaped / or @ of a password is host or name of the database to libpq.
+    return "***" if "@" in place else f"postgresql://***@{place}"
 
 
 def _internal_socket(host: str, port: int) -> socket.socket:

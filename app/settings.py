@@ -10,17 +10,20 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BeforeValidator, Field, SecretBytes, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.secrets_store import KEY_BYTES
+
 
 def _decoded(value: Any) -> Any:
-    return base64.b64decode(value) if isinstance(value, str) else value
+    return base64.b64decode(value.strip(), validate=True) if isinstance(value, str) else value
 
 
 def _decoded_list(value: Any) -> Any:
     return [_decoded(part) for part in value.split(",")] if isinstance(value, str) else value
 
 
-Key = Annotated[SecretBytes, BeforeValidator(_decoded)]
-Keys = Annotated[list[SecretBytes], NoDecode, BeforeValidator(_decoded_list)]
+_Secret = Annotated[SecretBytes, Field(min_length=KEY_BYTES)]
+Key = Annotated[_Secret, BeforeValidator(_decoded)]
+Keys = Annotated[list[_Secret], NoDecode, BeforeValidator(_decoded_list)]
 
 
 class Settings(BaseSettings):

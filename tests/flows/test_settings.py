@@ -1,0 +1,76 @@
+"""What a process is given from outside: refused when it is no key, not shown when it is one."""
+
+from collections.abc import Iterator
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import cli
+from app.marking_settings import MarkingSettings, marking_settings
+from app.secrets_store import NAMES, new_key, variable
+from app.settings import Settings, settings
+
+SHORT = new_key()[:40] + "AA=="  # 31 bytes
+WORSE = new_key()[:-1] + "*"
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in NAMES:
+        monkeypatch.setenv(variable(name), new_key())
+    settings.cache_clear()
+    marking_settings.cache_clear()
+    yield
+    settings.cache_clear()
+    marking_settings.cache_clear()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", ["", SHORT, WORSE], ids=["empty", "short", "no base64"])
+def test_what_is_no_key_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable(name), value)
+    with pytest.raises(ValueError, match=name) as refused:
+        (MarkingSettings if name.startswith("marking") else Settings)()
+    assert not value or value not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["contact_keys", "marking_secret_keys"])
+def test_each_of_several_keys_has_to_be_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = MarkingSettings if name.startswith("marking") else Settings
+    monkeypatch.setenv(variable(name), f"{new_key()}, {new_key()}\n")
+    assert len(getattr(model(), name)) == 2
+    monkeypatch.setenv(variable(name), f"{new_key()},")
+    with pytest.raises(ValueError, match=name):
+        model()
+
+
+@pytest.mark.parametrize(
+    ("dsn", "place"),
+    [
+        ("postgresql://mart:sec%2Fret@db.shop:5433/gift", "postgresql://***@db.shop:5433/gift"),
+        ("postgresql://db/gift?user=mart&password=sec%2Fret", "postgresql://***@db:/gift"),
+        ("host=db dbname=gift user=mart password='sec ret'", "postgresql://***@db:/gift"),
+        ("postgresql://mart:sec/ret@db/gift", "***"),
+        ("postgresql://mart:sec@ret@db/gift", "***"),
+        ("nothing like sec or ret", "***"),
+    ],
+)
+def test_config_shows_the_database_without_its_password(
+    dsn: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIFTMARK_DATABASE_URL", dsn)
+    assert f"database_url = '{place}'\n" in config()
+
+
+@pytest.mark.parametrize("password", ["sec-ret", "sec/ret", "sec@ret"])
+def test_config_shows_no_password_of_a_gateway(
+    password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIFTMARK_SMS_URL", f"https://us:{password}@sms.example/v1")
+    assert "sms_url = 'https://***@sms.example/v1'\n" in config()
+
+
+def config() -> str:
+    done = CliRunner().invoke(cli, ["config"])
+    assert done.exit_code == 0, done.output
+    return done.output
