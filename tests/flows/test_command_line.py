@@ -1,6 +1,7 @@
 """Foreseeable mistakes end in a sentence, not in a traceback."""
 
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,14 +9,20 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from app import dead_letters_cli
+from app.certificates.dead_letters.desk import HANDLED_MOST, Outcome, Who
+from app.certificates.dead_letters.letters import Letter, Name, Wanted
+from app.certificates.dead_letters.shelf import Listing
 from app.cli import cli
 from app.clients_store import embedded_clients
 from app.command_progress import records_read
+from app.contracts.topics import SALES, dead_letters_of
 from app.marking_settings import marking_settings
 from app.migrations import migrate
 from app.secrets_store import NAMES, new_key, variable
 from app.settings import settings
 
+SALES_LETTERS = dead_letters_of(SALES)
 NOWHERE = "127.0.0.1:1"
 Run = Callable[..., Result]
 
@@ -38,7 +45,7 @@ def run() -> Iterator[Run]:
 
 @pytest.mark.parametrize(
     "words",
-    [("verify",), ("topics",), ("topics", "--create")],
+    [("verify",), ("topics",), ("topics", "--create"), ("dead-letters", "list")],
 )
 def test_a_broker_that_is_away_is_named(run: Run, words: tuple[str, ...]) -> None:
     done = run(*words)
@@ -94,6 +101,35 @@ def test_a_file_in_another_encoding_is_refused(run: Run, tmp_path: Path) -> None
     done = run("load", str(file), "--token", "loader.of-a-test")
     assert done.exit_code == 1
     assert "not loaded: 'utf-8' codec" in done.output
+
+
+class FullDesk:
+    """Holds more open letters than are handled at once, and sends each again."""
+
+    def __init__(self, count: int) -> None:
+        names = [Name(SALES_LETTERS, 0, offset) for offset in range(count)]
+        self.letters = [Letter(name, b"", b"", {}, 0) for name in names]
+
+    async def listing(self, _wanted: Wanted, *, limit: int) -> Listing:
+        return Listing(self.letters[:limit], Counter({"Undecodable": len(self.letters)}))
+
+    async def replay(self, names: list[Name], _who: Who) -> list[Outcome]:
+        assert len(names) <= HANDLED_MOST
+        return [Outcome(str(name), "replayed") for name in names]
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, False), (1, True)])
+def test_a_replay_and_a_list_say_what_they_leave_out(
+    run: Run, monkeypatch: pytest.MonkeyPatch, *, count: int, said: bool
+) -> None:
+    monkeypatch.setattr(dead_letters_cli, "_desk", lambda: FullDesk(HANDLED_MOST + count))
+    done = run("dead-letters", "replay", "--topic", SALES)
+    assert done.exit_code == 0, done.output
+    assert f"{HANDLED_MOST} done, 0 refused" in done.output
+    assert ("1 more are open: repeat the command" in done.output) is said
+    done = run("dead-letters", "list", "--limit", str(HANDLED_MOST))
+    assert f"{HANDLED_MOST + count} open" in done.output
+    assert (f"the first {HANDLED_MOST} shown" in done.output) is said
 
 
 def test_records_are_counted_while_they_are_read() -> None:
