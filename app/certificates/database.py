@@ -12,7 +12,7 @@ from psycopg2.errors import LockNotAvailable
 from psycopg2.extras import RealDictCursor
 
 from app.domain.policy import Policy
-from app.integrations.postgres import WatchableConnection
+from app.integrations.postgres import WatchableConnection, slowness_told
 
 Row = dict[str, Any]
 POOL_MOST = 8
@@ -37,15 +37,15 @@ class Transaction:
 
     async def execute(self, sql: str, **parameters: Any) -> int:
         """How many rows were touched."""
-        await self._run(sql, parameters)
+        await self._cursor.execute(sql, parameters)
         return int(self._cursor.rowcount)
 
     async def rows(self, sql: str, **parameters: Any) -> list[Row]:
-        await self._run(sql, parameters)
+        await self._cursor.execute(sql, parameters)
         return [dict(row) for row in await self._cursor.fetchall()]
 
     async def one(self, sql: str, **parameters: Any) -> Row | None:
-        await self._run(sql, parameters)
+        await self._cursor.execute(sql, parameters)
         row = await self._cursor.fetchone()
         return None if row is None else dict(row)
 
@@ -55,16 +55,6 @@ class Transaction:
             return await self.one(sql, **parameters)
         except LockNotAvailable:
             raise RowLocked from None
-
-    async def _run(self, sql: str, parameters: dict[str, Any]) -> None:
-        """Aiopg tells a statement that took too long as a cancellation that nobody asked for."""
-        try:
-            await self._cursor.execute(sql, parameters)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise StorageUnavailable("a statement took too long") from None
 
 
 class Database:
@@ -82,7 +72,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Commits at the end. A broken or cancelled one gives up its connection."""
-        with translated():
+        with translated(), slowness_told():
             pool = await self._opened()
             async with (
                 pool.acquire() as connection,

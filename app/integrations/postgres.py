@@ -1,13 +1,32 @@
-"""A driver's connection that event loops can watch even while its server dies."""
+"""What the driver does badly: watching a connection whose server dies, telling of slowness."""
 
 import asyncio
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection
 
 SELECT_MOST = 1024  # aiopg asks `select` about its socket when a statement fails
+
+
+@contextmanager
+def slowness_told() -> Iterator[None]:
+    """Both ways in which aiopg tells that something took too long become OperationalError.
+
+    One is a cancellation that nobody asked for, the other a TimeoutError.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise psycopg2.OperationalError("a statement took too long") from None
+    except TimeoutError:
+        raise psycopg2.OperationalError("no answer for too long") from None
 
 
 class WatchableConnection(connection):

@@ -14,6 +14,7 @@ from app.marking.desk import Desk
 from app.marking.errors import SignInRequired
 
 MOST_ASKED = 1_000
+MOST_WRITTEN = 10_000
 MOST_ORDERS = 200
 LIFE = ("STORED", "APPLIED", "INTRODUCED", "RETIRED", "WRITTEN_OFF")
 REMOTE_LIFE = {"EMITTED": "STORED", **{word: word for word in LIFE}}
@@ -48,7 +49,13 @@ async def asked_states(desk: Desk, access: Access, kis: Sequence[str]) -> list[d
 
 
 async def write_states(tx: Transaction, order_id: str, states: list[dict[str, str]]) -> int:
-    """How many codes went forward."""
+    """How many codes went forward; no statement is so large that it would take too long."""
+    starts = range(0, len(states), MOST_WRITTEN)
+    parts = [states[start : start + MOST_WRITTEN] for start in starts]
+    return sum([await _write(tx, order_id, part) for part in parts])
+
+
+async def _write(tx: Transaction, order_id: str, states: list[dict[str, str]]) -> int:
     return await tx.execute(
         """update marking.codes c set status = s.status, status_at = now()
            from jsonb_to_recordset(%(states)s) as s(ki text, status text)

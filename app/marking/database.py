@@ -12,7 +12,7 @@ import msgspec
 import psycopg2
 from psycopg2.extras import Json, RealDictCursor
 
-from app.integrations.postgres import WatchableConnection
+from app.integrations.postgres import WatchableConnection, slowness_told
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -62,16 +62,14 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Commits at the end; a cancelled transaction gives up its connection."""
-        async with self._pool.acquire() as connection:
-            try:
-                async with (
-                    connection.cursor(cursor_factory=RealDictCursor) as cursor,
-                    cursor.begin(),
-                ):
-                    yield Transaction(cursor)
-            except (asyncio.CancelledError, *BROKEN):
-                connection.close()
-                raise
+        with slowness_told():
+            async with (
+                self._pool.acquire() as connection,
+                _given_up_when_broken(connection),
+                connection.cursor(cursor_factory=RealDictCursor) as cursor,
+                cursor.begin(),
+            ):
+                yield Transaction(cursor)
 
     async def rows(self, sql: str, **parameters: Any) -> list[Row]:
         async with self.transaction() as tx:
@@ -100,6 +98,15 @@ class Database:
     async def close(self) -> None:
         self._pool.terminate()
         await self._pool.wait_closed()
+
+
+@asynccontextmanager
+async def _given_up_when_broken(connection: Any) -> AsyncIterator[None]:
+    try:
+        yield
+    except (asyncio.CancelledError, TimeoutError, *BROKEN):
+        connection.close()
+        raise
 
 
 async def connect(dsn: str, *, most: int = 16) -> Database:
