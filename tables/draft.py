@@ -11,7 +11,7 @@ from aiokafka import ConsumerRecord
 from app.contracts import wire
 from app.domain.decision import Context, Entity, Reply
 from app.domain.policy import Policy
-from app.metrics import LEDGER
+from app.metrics import FLOW, LEDGER
 from tables.entities import Entities, Held, Registry, Touched
 from tables.journal import Record
 from tables.store import Changes
@@ -61,7 +61,9 @@ class Draft:
         self._touched: dict[bytes, Touched] = {}
         self.bytes = 0
         self.commands = 0
+        self.decided = 0
         self.last: ConsumerRecord | None = None
+        self.last_due: tuple[int, bytes] | None = None
         self.answers: list[tuple[Request, Reply | Exception]] = []
         self.dead: list[DeadLetter] = []
         self.stale_hints: list[tuple[int, bytes]] = []
@@ -77,6 +79,7 @@ class Draft:
     def answer(self, request: Request, now: int) -> None:
         """Decides a request; what its decision raises is the caller's answer, not ours."""
         request.taken = True
+        self.decided += 1
         entity, _ = self._registry.by_command[type(request.command).__name__]
         context = Context(request.key, request.id, now, self._policy)
         try:
@@ -111,24 +114,39 @@ class Draft:
             log.warning("command is poison", stage=stage, code=code, offset=record.offset)
             self.dead.append(DeadLetter(record, stage, code, f"{stage.lower()} failed: {code}"))
         self.commands += 1
+        self.decided += 1
         self.bytes += len(record.value or b"") + _GUESS
         self.last = record
 
     def due(self, at: int, key: bytes, now: int) -> None:
-        """Does an entity's due work; a hint that no longer holds is dropped."""
+        """Does an entity's due work; a hint that no longer holds is dropped.
+
+        So is one whose work fails: it would stop the partition of every owner in turn.
+        """
+        self.decided += 1
+        self.last_due = at, key
         entity = self._registry.by_prefix[key[:1]]
         touched = self._touch(key, entity)
-        if touched.state is not None:
-            due_at = entity.next_due(touched.state)
-            if due_at is not None and due_at <= now:
-                self._decide(
-                    entity, entity.due, Context(key[1:].decode(), "due", now, self._policy)
-                )
         if touched.before.next_due != at:
             self.stale_hints.append((at, key))
-        elif touched.state is None or entity.next_due(touched.state) == at:
-            log.error("due work did nothing, not asked again", entity=entity.name)
-            self.stale_hints.append((at, key))
+        try:
+            self._do_due(touched, Context(key[1:].decode(), "due", now, self._policy))
+        except Exception:
+            log.exception("due work raised", entity=entity.name)
+        if touched.before.next_due == at and (touched.state is None or _next_due(touched) == at):
+            self.give_up_due(at, key)
+
+    def give_up_due(self, at: int, key: bytes) -> None:
+        """An operator has to see it; the entity is due again after the next command for it."""
+        entity = self._registry.by_prefix[key[:1]]
+        log.error("due work did nothing, not asked again", entity=entity.name)
+        FLOW.alerts.labels("DueWorkFailed").inc()
+        self.stale_hints.append((at, key))
+
+    def _do_due(self, touched: Touched, context: Context) -> None:
+        due_at = _next_due(touched)
+        if due_at is not None and due_at <= context.now:
+            self._decide(touched.entity, touched.entity.due, context)
 
     def reappend(self, key: bytes) -> None:
         """Writes an entity once more, as it is."""
@@ -186,11 +204,15 @@ class Encoded:
         self.dues: list[int] = []
 
 
+def _next_due(touched: Touched) -> int | None:
+    return None if touched.state is None else touched.entity.next_due(touched.state)
+
+
 def _encode(touched: Touched, epoch: int) -> tuple[Held, bytes]:
     state = touched.state
     again = state is touched.before.state and not touched.events and not touched.follow_ups
     sequence = touched.before.sequence + (0 if again else 1)
-    due = None if state is None else touched.entity.next_due(state)
+    due = _next_due(touched)
     value = wire.encode(
         wire.JournalRecord(
             wire.SCHEMA,

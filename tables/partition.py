@@ -18,6 +18,7 @@ memory, reads included.
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -25,6 +26,7 @@ from aiokafka import ConsumerRecord
 
 from app.contracts import wire
 from app.contracts.topics import JOURNAL
+from app.domain.decision import Reply
 from app.domain.policy import Policy
 from app.metrics import LEDGER
 from app.tills import Tills
@@ -114,7 +116,10 @@ class Partition:
 
     def _due_now(self) -> bool:
         first = self._first_due
-        return first is not None and first <= self.clock.wall_ms() and not self.clock.skewed()
+        return first is not None and first <= self._now() and not self.clock.skewed()
+
+    def _now(self) -> int:
+        return self.clock.bounded(self.clock.wall_ms())
 
     async def _wait(self) -> None:
         self.inbox.wake.clear()
@@ -131,11 +136,16 @@ class Partition:
         if self._tills.waiting:
             limit = min(limit, len(draft.answers) + MAX_BESIDE_TILLS)
         watermark, at = self._take_commands(draft, limit - len(draft.answers))
-        if self._due_now() and not self._careful and not draft.full:
-            now = self.clock.bounded(self.clock.wall_ms())
-            for due_at, key in self.store.due(now, MAX_DUE):
-                draft.due(due_at, key, now)
+        self._take_due(draft, 1 - draft.decided if self._careful else MAX_DUE)
         return draft, watermark, at
+
+    def _take_due(self, draft: Draft, limit: int) -> None:
+        if limit <= 0 or not self._due_now():
+            return
+        now = self._now()
+        for due_at, key in self.store.due(now, limit):
+            if not draft.full:
+                draft.due(due_at, key, now)
 
     def _take_commands(self, draft: Draft, limit: int) -> tuple[int, int]:
         watermark, taken = self.watermark, 0
@@ -163,6 +173,7 @@ class Partition:
     async def _commit(self, draft: Draft, watermark: int, at: int) -> None:
         encoded = self._encode(draft)
         if encoded is None:
+            await asyncio.sleep(0)
             return
         try:
             if draft.dead:
@@ -182,6 +193,7 @@ class Partition:
         if not (encoded.records or draft.answers or moved):
             if draft.stale_hints:
                 self.store.apply(encoded.changes, before)
+            await asyncio.sleep(0)  # nothing to wait for: others go on, too
             return
         commit = before.commit + 1
         epoch = self.store.position.epoch
@@ -204,7 +216,7 @@ class Partition:
         for key, held in encoded.held:
             self._entities.keep(key, held)
         self._note_due(encoded.dues, worked=bool(draft.stale_hints) or self._due_now())
-        self._careful = max(0, self._careful - draft.commands - len(draft.answers))
+        self._careful = max(0, self._careful - draft.decided)
         for request, answer in draft.answers:
             if isinstance(answer, Exception):
                 fail(request, answer)
@@ -225,27 +237,30 @@ class Partition:
         with contextlib.suppress(EntityTooLarge):
             return draft.encode(epoch)
         if not self._careful:
-            self._careful = draft.commands + len(draft.answers) + 1
+            self._careful = draft.decided
             return None
-        refused = EntityTooLarge("its entity would exceed 1 MB")
-        for request, _ in draft.answers:
-            fail(request, refused)
-        draft.answers = []
+        nothing = Draft(self._entities, self._registry, self._policy)
+        code = EntityTooLarge.__name__
+        draft.answers = [(one, Reply(409, code, one.id, {})) for one, _ in draft.answers]
         if draft.last is not None:
-            code = type(refused).__name__
-            draft.dead.append(DeadLetter(draft.last, "DECIDE", code, str(refused)))
-        return Draft(self._entities, self._registry, self._policy).encode(epoch)
+            draft.dead.append(DeadLetter(draft.last, "DECIDE", code, "it would exceed 1 MB"))
+        if draft.last_due is not None:
+            draft.give_up_due(*draft.last_due)
+            nothing.stale_hints = draft.stale_hints
+        return nothing.encode(epoch)
 
     async def _repair(self) -> None:
         """Appends every key again that a stale record touched, before compaction prefers it."""
-        stale = self.store.stale_keys()
-        for start in range(0, len(stale), MAX_DUE):
+        stale = deque(self.store.stale_keys())
+        while stale:
             draft = Draft(self._entities, self._registry, self._policy)
-            for key in stale[start : start + MAX_DUE]:
+            taken: list[bytes] = []
+            while stale and not draft.full and len(taken) < MAX_DUE:
+                taken.append(key := stale.popleft())
                 if key[:1] in self._registry.by_prefix:
                     draft.reappend(key)
             encoded = draft.encode(self.store.position.epoch)
-            for key in stale[start : start + MAX_DUE]:
+            for key in taken:
                 encoded.changes.drop(STALE + key)
             await self._append(draft, encoded, self.watermark)
             LEDGER.repaired.inc(len(encoded.records))

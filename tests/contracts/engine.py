@@ -35,6 +35,7 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
     due: int | None = None
     fired: int = 0
     padding: str = ""
+    at_due: int = 0
 
 
 class Deposit(msgspec.Struct, frozen=True, array_like=True):
@@ -42,6 +43,7 @@ class Deposit(msgspec.Struct, frozen=True, array_like=True):
     due: int | None = None
     padding: int = 0
     fail: bool = False
+    at_due: int = 0  # bytes that due work adds, below zero: it raises
 
 
 class Read(msgspec.Struct, frozen=True, array_like=True):
@@ -55,7 +57,10 @@ class Due(msgspec.Struct, frozen=True, array_like=True):
 def decide(state: Account | None, command: Any, context: Context) -> Decision[Any]:
     known = state or Account()
     if isinstance(command, Due):
-        fired = msgspec.structs.replace(known, due=None, fired=known.fired + 1)
+        if known.at_due < 0:
+            raise ValueError("due work that raises")
+        grown = known.padding + "x" * known.at_due
+        fired = msgspec.structs.replace(known, due=None, fired=known.fired + 1, padding=grown)
         return Decision(fired, (("fired", context.now),))
     if isinstance(command, Read):
         return Decision(state, reply=Reply(200, None, context.id, {"balance": known.balance}))
@@ -70,6 +75,7 @@ def decide(state: Account | None, command: Any, context: Context) -> Decision[An
         command.due if command.due is not None else known.due,
         known.fired,
         "x" * command.padding,
+        command.at_due,
     )
     reply = Reply(200, None, context.id, {"balance": after.balance})
     echo = FollowUp("Deposit", "other", msgspec.Raw(msgspec.msgpack.encode(command)))
@@ -211,10 +217,14 @@ async def journal(kafka: str, partition: int) -> list[ConsumerRecord]:
         await consumer.stop()
 
 
-def balances(records: list[ConsumerRecord]) -> dict[bytes, int]:
+def accounts(records: list[ConsumerRecord]) -> dict[bytes, Account]:
     states = {r.key: wire.decode_journal(r.value) for r in records if r.key[:1] == b"a"}
     decoder = msgspec.msgpack.Decoder(Account | None)
-    return {key: (decoder.decode(r.state) or Account()).balance for key, r in states.items()}
+    return {key: decoder.decode(r.state) or Account() for key, r in states.items()}
+
+
+def balances(records: list[ConsumerRecord]) -> dict[bytes, int]:
+    return {key: account.balance for key, account in accounts(records).items()}
 
 
 class Feed:

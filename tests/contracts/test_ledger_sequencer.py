@@ -8,12 +8,12 @@ import pytest
 
 from app import tills
 from app.contracts import wire
-from tables.draft import EntityTooLarge
 from tables.errors import OwnerUnavailable
 from tests.contracts.engine import (
     Deposit,
     Feed,
     Worker,
+    accounts,
     balances,
     command,
     fresh_partition,
@@ -196,8 +196,11 @@ async def test_an_entity_beyond_a_megabyte_is_dead_lettered_and_stays_as_it_was(
         await until(lambda: feed.done(partition) == 3)
         assert (await one.read(key), await one.read(other)) == (1, 1)
         assert [(d.record.offset, d.code) for d in one.dead] == [(1, "EntityTooLarge")]
-        with pytest.raises(EntityTooLarge):
-            await one.deposit(key, 1, id="h1", padding=2 << 20)
+        soon = asyncio.get_running_loop().time() + 5
+        big = Deposit(1, padding=2 << 20)
+        reply = await one.ledger.request(key, big, command_id="h1", deadline=soon)
+        assert (reply.status, reply.code) == (409, "EntityTooLarge")
+        assert await one.read(key) == 1
 
 
 async def test_due_work_is_done_without_traffic_and_once(
@@ -213,6 +216,36 @@ async def test_due_work_is_done_without_traffic_and_once(
             if r.key[:1] == b"a"
         ]
         assert [bytes(e).count(b"fired") for e in events] == [0, 1]
+
+
+@pytest.mark.parametrize("at_due", [-1, 2 << 20])
+async def test_due_work_that_fails_stops_nobody_else_s(
+    kafka: str, journal_topic: None, tmp_path: Path, *, at_due: int
+) -> None:
+    async with worker(kafka, tmp_path) as one:
+        partition, key, _ = await _opened(one)
+        other, soon = key_on(partition, 1), int(time.time() * 1_000) + 300
+        await one.deposit(key, 1, id="d1", due=soon, at_due=at_due)
+        await one.deposit(other, 1, id="d2", due=soon)
+        await until(lambda: one.ledger.open[partition].store.first_due() is None)
+        assert (await one.read(key), await one.read(other)) == (1, 1)
+        assert not one.fatal
+    fired = {k: one.fired for k, one in accounts(await journal(kafka, partition)).items()}
+    assert fired == {b"a" + key.encode(): 0, b"a" + other.encode(): 1}
+
+
+async def test_more_due_work_than_one_commit_holds_is_done_in_several(
+    kafka: str, journal_topic: None, tmp_path: Path
+) -> None:
+    async with worker(kafka, tmp_path) as one:
+        partition, _, _ = await _opened(one)
+        keys, soon = [key_on(partition, n) for n in range(10)], int(time.time() * 1_000) + 500
+        for key in keys:
+            await one.deposit(key, 1, id=f"d{key}", due=soon, at_due=900_000)
+        await until(lambda: one.ledger.open[partition].store.first_due() is None)
+        assert not one.fatal
+    fired = {k: one.fired for k, one in accounts(await journal(kafka, partition)).items()}
+    assert fired == {b"a" + key.encode(): 1 for key in keys}
 
 
 async def test_due_work_waits_while_this_clock_is_off_and_survives_a_rebuild(
