@@ -7,6 +7,8 @@ from fcntl import LOCK_EX, flock
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import typer
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 POM = CHECKOUT / "deploy" / "kafka" / "pom.xml"
 STORE = CHECKOUT / ".data" / "kafka"
@@ -47,6 +49,7 @@ def require(program: str) -> None:
 
 
 def copy_jars(folder: Path) -> None:
+    typer.echo("fetching Apache Kafka once, by Maven", err=True)
     with tempfile.TemporaryDirectory(dir=STORE) as scratch:
         output = Path(scratch) / "lib"
         goal = ("dependency:copy-dependencies", "-DincludeScope=runtime")

@@ -29,6 +29,7 @@ from app.users_cli import first_admin
 
 TICK_S = 0.5
 READY_TIMEOUT_S = 120.0
+INTERRUPTED = 128 + signal.SIGINT
 OURS = ("GIFTMARK_", "KAFKA_URL", "DATABASE_URL")
 ONE_WORKER = frozenset({"GIFTMARK_WORKER_NAME", "GIFTMARK_INTERNAL_PORT"})
 
@@ -56,7 +57,7 @@ def up(*, workers: int = 2, data: Path = Path(".data"), once: bool = False) -> i
         with only_one(data.resolve()) as folder:
             return run(folder, console, workers=workers, once=once)
     except KeyboardInterrupt:
-        return 0
+        return INTERRUPTED if once else 0
     except REFUSALS as error:
         console.print(f"cannot run: {error}", style="red", highlight=False, markup=False)
         return 1

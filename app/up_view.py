@@ -6,6 +6,7 @@ from typing import Self
 import httpx
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from app.processes import TendedProcess
@@ -53,19 +54,26 @@ class UpView:
 
 
 def line(process: TendedProcess, state: str) -> str:
+    told = f"{process.spec.name}: {state} {process.spec.address}"
+    return ", ".join(part for part in (told, last_end(process, state)) if part)
+
+
+def last_end(process: TendedProcess, state: str) -> str:
+    """How it ended and where it says why; empty while all is well."""
     ended = process.exit_code is not None and state != "ready"
-    cause = f", exit code {process.exit_code}, see {process.log}" if ended else ""
-    return f"{process.spec.name}: {state} {process.spec.address}{cause}"
+    return f"exit code {process.exit_code}, see {process.log}" if ended else ""
 
 
 def table(processes: Sequence[TendedProcess], states: dict[str, str]) -> Table:
     shown = Table("process", "state", "pid", "restarts", "address")
+    shown.add_column("last end", overflow="fold")
     for process in processes:
         state = states[process.spec.name]
         pid = str(process.process.pid) if process.process else ""
         colour = COLOURS[state]
         name, address = process.spec.name, process.spec.address
-        shown.add_row(name, f"[{colour}]{state}", pid, str(process.restarts), address)
+        told = (pid, str(process.restarts), address, escape(last_end(process, state)))
+        shown.add_row(name, f"[{colour}]{state}", *told)
     return shown
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app import kafka_jars
-from app.kafka_jars import KafkaMissing, installed_jars, kafka_version
+from app.kafka_jars import PACKAGES, KafkaMissing, installed_jars, kafka_version
 
 
 def test_a_missing_program_is_named_with_its_package(
@@ -18,6 +18,19 @@ def test_a_missing_program_is_named_with_its_package(
     monkeypatch.setattr(kafka_jars, "STORE", tmp_path / "store")
     with pytest.raises(KafkaMissing, match=r"`mvn` .*apt-get install maven"):
         installed_jars()
+
+
+def test_the_long_work_of_maven_is_announced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for program in PACKAGES:
+        (tmp_path / program).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(kafka_jars, "STORE", tmp_path / "store")
+    with pytest.raises(KafkaMissing, match="Maven could not fetch"):
+        installed_jars()
+    assert "fetching Apache Kafka once, by Maven" in capfd.readouterr().err
 
 
 def test_the_version_is_the_one_of_the_pinned_list() -> None:

@@ -1,5 +1,6 @@
 """The machine that `up` starts: it keeps its data, comes back after kills and leaves nothing."""
 
+import io
 import json
 import os
 import re
@@ -15,12 +16,16 @@ import psutil
 import psycopg2
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from rich.console import Console
 
+from app import supervisor
 from app.contracts.topics import Topic
 from app.embedded_kafka import KafkaBroker
 from app.embedded_postgres import PostgresError, PostgresServer
+from app.processes import ProcessSpec, TendedProcess
 from app.supervisor import only_one
 from app.topics_admin import ensure_topics
+from app.up_view import UpView
 
 UP = """
 import sys
@@ -124,6 +129,34 @@ def assert_commands_find_it(env: Path) -> None:
     secrets = json.loads((env.parent / "secrets.json").read_text())
     assert not [name for name, value in secrets.items() if value in done.stdout]
     assert re.search(r"database_url = 'postgresql://\*\*\*@", done.stdout)
+
+
+@pytest.mark.parametrize(("once", "code"), [(True, 130), (False, 0)])
+def test_only_an_interrupted_demo_counts_as_not_done(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, once: bool, code: int
+) -> None:
+    def interrupted(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(supervisor, "run", interrupted)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert supervisor.up(data=tmp_path, once=once) == code
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_the_view_names_the_exit_code_and_the_log(tmp_path: Path, *, live: bool) -> None:
+    dying = TendedProcess(ProcessSpec("dying", ("sh", "-c", "exit 7")), tmp_path / "dying.log")
+    dying.start()
+    assert dying.process is not None
+    dying.process.wait()
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=live, width=300)
+    with UpView(console, live=live) as view:
+        assert not view.update([dying])
+    assert f"exit code 7, see {dying.log}" in screen.getvalue()
 
 
 def test_a_second_up_on_the_same_data_is_refused(tmp_path: Path) -> None:
