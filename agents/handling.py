@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from app.batches import Batch, batch_of
 from app.metrics import FLOW
-from app.tills import Tills
+from app.tills import Lane, Tills
 from tables.journal import AppendRefused, AppendUnknown
 
 Handler = Callable[[Batch], Awaitable[None]]
@@ -54,12 +54,12 @@ def agent_for(topic: str, handler: Handler, fatal: Callable[[BaseException], Non
 
 
 async def in_slices(
-    records: Sequence[ConsumerRecord], tills: Tills
+    records: Sequence[ConsumerRecord], tills: Tills, lane: Lane
 ) -> AsyncIterator[ConsumerRecord]:
     """Lets the tills in between, who share the loop: none waits for a whole batch."""
     for number, record in enumerate(records):
         if number % SLICE == 0:
-            await tills.first()
+            await tills.first(lane)
         yield record
 
 

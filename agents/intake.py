@@ -112,7 +112,7 @@ class Intake:
 
         async def handle(batch: Batch) -> None:
             got, now = Yield(self._partitions, self._seal), self._now_ms()
-            async for record in in_slices(batch.records, self._tills):
+            async for record in in_slices(batch.records, self._tills, "commands"):
                 origin = Origin(record.topic, record.partition, record.offset)
                 match translate(record.value or b"", origin):
                     case NotOurs(reason=reason):
@@ -131,7 +131,7 @@ class Intake:
 
         async def handle(batch: Batch) -> None:
             got, now = Yield(self._partitions, self._seal), self._now_ms()
-            async for record in in_slices(batch.records, self._tills):
+            async for record in in_slices(batch.records, self._tills, "commands"):
                 rows = intake.translate(record.value or b"", now)
                 if isinstance(rows, Fault):
                     got.buried(record, record.value or b"", rows)

@@ -107,7 +107,7 @@ class Publishing:
         self, records: list[ConsumerRecord], mark: Mark, partition: int
     ) -> dict[TopicPartition, list[Record]]:
         targets: dict[TopicPartition, list[Record]] = {}
-        async for record in in_slices(records, self._tills):
+        async for record in in_slices(records, self._tills, "events"):
             for output in self._outputs(record, mark, partition):
                 tp = TopicPartition(output.topic, self._target(output, partition))
                 targets.setdefault(tp, []).append((output.key, output.value, output.headers))

@@ -26,6 +26,8 @@ from tables.store import StoreForeign
 
 BACK_OFF_S = (0.1, 0.3, 1.0, 2.0)
 PAUSED_S = 30.0
+CLOSING_S = 3.0
+CANCEL_AGAIN_S = 0.5
 log = structlog.get_logger("ledger")
 
 _AGAIN = (AppendUnknown, Fenced, Hole, NotMember, StoreForeign, KafkaError, OSError)
@@ -94,12 +96,14 @@ class Ledger:
         await self.assign(frozenset(), frozenset())
 
     async def _let_go(self, partition: int) -> None:
-        serving = self.open.get(partition)
+        """The group waits meanwhile; a library may forget a cancellation while it closes."""
         keeper = self._keepers.pop(partition)
-        if serving is not None:
+        if (serving := self.open.get(partition)) is not None:
             serving.close()
-            await asyncio.wait({keeper}, timeout=3)
-        keeper.cancel()
+            await asyncio.wait({keeper}, timeout=CLOSING_S)
+        while not keeper.done():
+            keeper.cancel()
+            await asyncio.wait({keeper}, timeout=CANCEL_AGAIN_S)
         await asyncio.gather(keeper, return_exceptions=True)
 
     # One owned partition.

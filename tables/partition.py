@@ -111,7 +111,7 @@ class Partition:
     async def _next(self) -> None:
         """Commits what waits; commands of the topic and due work let the tills go first."""
         if self._tills.waiting:
-            await self.inbox.until_asked(self._tills.first())
+            await self.inbox.until_asked(self._tills.first("commands"))
         await self._commit(*self._draft())
 
     def _due_now(self) -> bool:

@@ -25,7 +25,7 @@ class Standby:
         self._task = asyncio.create_task(self._run(), name=f"standby-{partition}")
 
     async def stop(self) -> None:
-        """Both: `asyncio.wait_for` of Python 3.11 may forget a cancellation."""
+        """Both: the consumer may forget a cancellation while it closes."""
         self._stopped = True
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)

@@ -1,14 +1,17 @@
 """Who may write the journal, on a real broker: one owner at a time, proven and fenced."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
 
 from app.contracts import wire
 from app.contracts.topics import JOURNAL
+from tables import ledger
 from tables.errors import LedgerError, OutcomeUnknown, OwnerUnavailable
 from tables.journal import Appended, AppendUnknown, BrokerLink, Fenced, FencedWriter
+from tables.opening import Opened, Site, open_partition
 from tests.contracts.engine import balances, fresh_partition, journal, key_on, until, worker
 
 
@@ -144,3 +147,25 @@ async def test_the_epoch_is_renewed_without_interrupting_service(
             await asyncio.sleep(0.05)
     epochs = [r for r in await journal(kafka, partition) if r.key == wire.EPOCH_KEY]
     assert len(epochs) > 2
+
+
+async def test_a_partition_is_let_go_though_its_opening_forgets_the_cancellation(
+    kafka: str, journal_topic: None, tmp_path: Path, *, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening = asyncio.Event()
+
+    async def forgetful(site: Site, partition: int) -> Opened:
+        opened = await open_partition(site, partition)
+        opening.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3_600)
+        return opened
+
+    monkeypatch.setattr(ledger, "open_partition", forgetful)
+    async with worker(kafka, tmp_path) as one:
+        partition = fresh_partition()
+        await one.own(partition)
+        await opening.wait()
+        async with asyncio.timeout(20):
+            await one.own()
+        assert not one.ledger.open

@@ -141,14 +141,14 @@ async def test_a_till_waits_for_no_turn(
 async def test_bulk_work_takes_turns_while_a_till_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = tills.Tills()
     asked.ask()
-    first, second, third = (asyncio.ensure_future(asked.first()) for _ in range(3))
+    first, second, third = (asyncio.ensure_future(asked.first("events")) for _ in range(3))
     await first
     assert not second.done()
     await second
     assert not third.done()
     await third
     monkeypatch.setattr(tills, "PAUSE_S", 3_600)
-    await tills.Tills().first()
+    await tills.Tills().first("events")
 
 
 async def test_commands_that_retention_took_stop_an_open_partition(
