@@ -22,6 +22,7 @@ from app.contracts.asyncapi import write_contracts
 from app.contracts.topics import manifest
 from app.dead_letters_cli import dead_letters
 from app.keys_cli import keys
+from app.load_cli import load
 from app.marking_cli import marking
 from app.marking_settings import MarkingSettings, marking_settings
 from app.settings import Settings, settings
@@ -36,7 +37,7 @@ cli.add_typer(keys, name="keys")
 console = Console()
 USER_OF_URL = re.compile(r"//.*@")
 NOWHERE = {"host": "", "port": "", "dbname": ""}
-for command in (data_commands.load, data_commands.migrate, data_commands.report):
+for command in (load, data_commands.migrate, data_commands.report):
     cli.command()(command)
 cli.add_typer(data_commands.mart, name="mart")
 

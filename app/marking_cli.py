@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.domain.marking.order import Hold, Profile
+
 marking = typer.Typer(no_args_is_help=True, help="Orders of marking codes, by the HTTP API.")
 console = Console()
 PREFIX = "/api/v1/marking"
@@ -28,6 +30,7 @@ NO_KEY = "your key is needed; an administrator makes one by `users add LOGIN --k
 
 Url = Annotated[str, typer.Option(envvar="GIFTMARK_SERVICES_URL", help="The services worker.")]
 ApiKey = Annotated[str, typer.Option(envvar=KEY, help="Key of your user.")]
+Gtin = Annotated[str, typer.Argument(help="GTIN of the line.")]
 OrderId = Annotated[str, typer.Argument(help="Id of the order.")]
 HERE = "http://127.0.0.1:8081"
 
@@ -97,8 +100,10 @@ def order(
     *,
     participant: Annotated[str | None, typer.Option(help="Id; needed with several.")] = None,
     external_id: Annotated[str | None, typer.Option(help="Your own number.")] = None,
-    profile: Annotated[str | None, typer.Option()] = None,
-    wait: Annotated[bool, typer.Option(help="Follow it to its end.")] = False,
+    profile: Annotated[str | None, typer.Option(help=" or ".join(Profile))] = None,
+    wait: Annotated[
+        bool, typer.Option(help="Follow it until it ends or waits for a person; 0: COMPLETED.")
+    ] = False,
     url: Url = HERE,
     key: ApiKey = "",
 ) -> None:
@@ -207,9 +212,9 @@ def lines_table(shown: dict[str, Any]) -> Table:
 @marking.command()
 def orders(
     *,
-    status: Annotated[str | None, typer.Option()] = None,
-    hold: Annotated[str | None, typer.Option()] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    status: Annotated[str | None, typer.Option(help="In this status only: INIT, …")] = None,
+    hold: Annotated[str | None, typer.Option(help=f"Held only: {', '.join(Hold)}.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="At most that many.")] = 50,
     url: Url = HERE,
     key: ApiKey = "",
 ) -> None:
@@ -225,8 +230,8 @@ def orders(
 
 @marking.command()
 def codes(
-    order_id: str,
-    gtin: str,
+    order_id: OrderId,
+    gtin: Gtin,
     out: Annotated[Path, typer.Option(help="File to write.")],
     *,
     count: Annotated[int, typer.Option("--next", min=1, help="Codes never issued.")] = 1,
@@ -240,11 +245,11 @@ def codes(
 
 @marking.command()
 def label(
-    order_id: str,
-    gtin: str,
+    order_id: OrderId,
+    gtin: Gtin,
     out: Annotated[Path, typer.Option(help="PDF to write.")],
     *,
-    count: Annotated[int, typer.Option("--next", min=1, max=2_000)] = 1,
+    count: Annotated[int, typer.Option("--next", min=1, max=2_000, help="Codes never issued.")] = 1,
     size: Annotated[str, typer.Option(help="58x40, 58x30, 43x25, 30x20, a4-24")] = "58x40",
     url: Url = HERE,
     key: ApiKey = "",

@@ -33,9 +33,10 @@ class Load(msgspec.Struct, frozen=True):
     rows_total: int
     attempt: int = 1
 
-    @property
-    def rejected_path(self) -> Path:
-        return self.file.path.with_name(self.file.path.name + ".rejected.csv")
+
+def rejected_path(file: Path) -> Path:
+    """Where the rejected rows of a file are written, a CSV whatever the file is."""
+    return file.with_name(file.name + ".rejected.csv")
 
 
 class Loader:
@@ -46,7 +47,7 @@ class Loader:
         self._told = told
 
     async def load(self, load: Load) -> dict[str, Any]:
-        """The progress at the end; rejected rows stand in `load.rejected_path` then."""
+        """The progress at the end; rejected rows stand in `rejected_path` then."""
         done = await self._queued_before(load)
         async with _watched(self._watch(load.batch_id)):
             await self._send(load, done)
@@ -130,7 +131,8 @@ class Loader:
         lines = [line for line in load.file.lines() if line.row in why]
         names = dict.fromkeys(name for line in lines for name in line.cells)
         columns = [ROW, *(name for name in names if name not in {ROW, REFUSAL, REASON})]
-        descriptor = os.open(load.rejected_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
+        path = rejected_path(load.file.path)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow([*columns, REFUSAL, REASON])

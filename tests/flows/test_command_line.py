@@ -4,9 +4,11 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from app import dead_letters_cli
@@ -138,3 +140,16 @@ def test_records_are_counted_while_they_are_read() -> None:
         told(5_000)
         told(10)
     assert "5,010 records read" in terminal.getvalue()
+
+
+def without_help(command: Any, name: str) -> list[str]:
+    """Commands, options and arguments below this command that say nothing of themselves."""
+    silent = [f"{name} {one.name}" for one in command.params if not one.help]
+    for word, below in getattr(command, "commands", {}).items():
+        silent += [] if below.help else [word]
+        silent += without_help(below, word)
+    return silent
+
+
+def test_every_command_and_option_has_a_help_text() -> None:
+    assert without_help(get_command(cli), "app") == []
