@@ -120,6 +120,14 @@ async def _make_current(tx: Transaction, row_id: str) -> None:
         )
 
 
+async def set_aside(tx: Transaction, found: list[Found]) -> None:
+    """What arrived although its order no longer waits for it: kept for a person to decide."""
+    for one in found:
+        await keep_orphan(tx, one.listed, kind="double", row_id=one.row_id)
+        await _settle_call(tx, one.row_id, remote_id=one.listed.order_id)
+    DOUBLES.labels("create_order").inc()
+
+
 async def _settle_call(tx: Transaction, row_id: str, *, remote_id: str) -> None:
     call_id = await tx.value(
         """select id from marking.calls where subject_id = %(id)s and operation = 'create_order'

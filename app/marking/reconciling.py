@@ -4,14 +4,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from app.domain.marking.document import DocumentPurpose
-from app.domain.marking.order import SENDING, Hold
+from app.domain.marking.order import SENDING, Hold, OrderStatus
 from app.domain.marking.station import RemoteOrder, missing
 from app.domain.marking.view import CallState, Operation
 from app.integrations import suz
 from app.integrations.errors import Upstream
 from app.integrations.suz_answers import RemoteOrder as ListedOrder
 from app.marking import calls, store
-from app.marking.adopting import Found, adopt, keep_orphan
+from app.marking.adopting import Found, adopt, keep_orphan, set_aside
 from app.marking.attempts import access_to
 from app.marking.calls import CallRow
 from app.marking.collecting import mark_lost, place_of, recover_blocks
@@ -92,20 +92,13 @@ async def _look_for_order(desk: Desk, work: Work, call: CallRow) -> Next:
     listed = answer.value.order_infos
     async with desk.database.transaction() as tx:
         await lock_orders(tx, [work.row.id])
-        rows = await tx.rows(
-            """select id, production_order_id, suz_order_id from marking.suz_orders
-               where order_id = %(id)s""",
-            id=work.row.id,
-        )
-        by_own = {row["production_order_id"]: row["id"] for row in rows}
-        ours = [
-            Found(by_own[one.production_order_id], one)
-            for one in listed
-            if one.production_order_id in by_own
-        ]
-        if ours:
+        ours = await _ours(tx, work, listed)
+        several, candidates = False, []
+        if ours and work.row.status is OrderStatus.SUZ_SENDING:
             several = await adopt(tx, desk, ours, at=work.now)
-            candidates = []
+        elif ours:
+            several = True
+            await set_aside(tx, ours)
         else:
             candidates = await _candidates(tx, work, call, listed=listed)
     if ours:
@@ -115,6 +108,27 @@ async def _look_for_order(desk: Desk, work: Work, call: CallRow) -> Next:
         shown: dict[str, Any] = {"suz_order_ids": candidates}
         return await pause(desk, work, Hold.ATTENTION, code="foreign-candidate", **shown)
     return result
+
+
+async def _ours(tx: Transaction, work: Work, listed: list[ListedOrder]) -> list[Found]:
+    """Orders of attempts without a number yet; what is known already answers no question."""
+    rows = await tx.rows(
+        """select id, production_order_id from marking.suz_orders
+           where order_id = %(id)s and suz_order_id is null""",
+        id=work.row.id,
+    )
+    known = await tx.rows(
+        """select suz_order_id from marking.suz_orders
+           where suz_order_id = any(%(numbers)s::uuid[])""",
+        numbers=[one.order_id for one in listed],
+    )
+    by_own = {row["production_order_id"]: row["id"] for row in rows}
+    numbers = {row["suz_order_id"] for row in known}
+    return [
+        Found(by_own[one.production_order_id], one)
+        for one in listed
+        if one.production_order_id in by_own and one.order_id not in numbers
+    ]
 
 
 async def _candidates(

@@ -8,6 +8,7 @@ from app.domain.marking.order import Profile
 from app.domain.marking.station import Buffer, BufferStatus, RemoteBuffer, RemoteOrder
 from app.domain.marking.view import (
     Call,
+    CallState,
     Document,
     Operation,
     OrderView,
@@ -67,6 +68,7 @@ async def load_view(
         documents=await _documents(tx, row.id, by_subject),
         reports=await _reports(tx, row.id, by_subject),
         station=await _station(tx, row.id, by_subject),
+        doubtful=tuple(c for c in open_calls if c.state is not CallState.PLANNED),
         plan=row.postprocess,
         reports_as_specified=desk.terms.marking_suz_reports == "as_specified",
         automatic_signer=automatic_signer,

@@ -42,10 +42,15 @@ S = OrderStatus
 
 
 def decide(view: OrderView, now: int, rules: Rules) -> Step:
-    """The next step of an order at `now` (ms UTC); with `attention` only quiet ones."""
+    """The next step of an order at `now` (ms UTC); with `attention` only quiet ones.
+
+    An order that waits, for whatever reason, still looks up what may have happened.
+    """
     step = STEPS[view.status](view, now, rules)
     if view.hold is Hold.ATTENTION and not isinstance(step, QUIET):
-        return Wait()
+        step = Wait()
+    if isinstance(step, Wait):
+        return first([*(open_call_step(call, now) for call in view.doubtful), step]) or step
     return step
 
 

@@ -106,6 +106,7 @@ class StationOrder(msgspec.Struct, frozen=True):
 class OrderView(msgspec.Struct, frozen=True):
     """`applied`: every stored, well-formed code of the order has left `STORED`.
 
+    `doubtful`: open calls that may have gone out, also those of attempts no longer current.
     `settled_at`: when the last document or report about codes became final; their states are
     then asked for once more, unless `codes_seen_at` is later (ms UTC).
     """
@@ -117,6 +118,7 @@ class OrderView(msgspec.Struct, frozen=True):
     documents: tuple[Document, ...] = ()
     reports: tuple[Report, ...] = ()
     station: StationOrder | None = None
+    doubtful: tuple[Call, ...] = ()
     plan: PostprocessPlan = PostprocessPlan()
     reports_as_specified: bool = True
     automatic_signer: bool = False

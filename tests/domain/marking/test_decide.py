@@ -171,6 +171,29 @@ SHEET: list[tuple[str, OrderView, Step]] = [
         view(S.EMITTING, station=station(buffer("CLOSED"), remote="CLOSED")),
         Move(S.CLOSED),
     ),
+    (
+        "declined, another attempt in doubt",
+        view(S.DECLINED, doubtful=(call("UNKNOWN"),)),
+        Lookup("c", OP.CREATE_ORDER),
+    ),
+    (
+        "rejected, another part in doubt",
+        view(
+            S.DOC_REJECTED,
+            documents=(document(D.REJECTED, sent=True), document(D.SENDING, call=call("CLAIMED"))),
+            doubtful=(call("CLAIMED"),),
+        ),
+        Doubt("c"),
+    ),
+    (
+        "emission pending, another attempt in doubt",
+        view(
+            S.EMITTING,
+            station=station(buffer(None), remote="PENDING"),
+            doubtful=(call("UNKNOWN", due=NOW + 9),),
+        ),
+        Wait(NOW + 9),
+    ),
 ]
 
 

@@ -200,3 +200,49 @@ async def test_a_foreign_order_that_looks_like_ours_needs_a_person(rig: Rig) -> 
 
     await rig.until_status(order, "COMPLETED", within_s=60)
     assert rig.posted("suz.create_order") == 2
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_a_lost_second_attempt_is_not_mistaken_for_the_declined_first(
+    rig: Rig, arrives: bool
+) -> None:
+    rig.player.fault("suz.create_order", "decline", text="Проверка не пройдена")
+    order = await rig.start(20)
+    await rig.until_status(order, "DECLINED")
+    rig.player.fault("suz.create_order", "drop", when="after" if arrives else "before")
+
+    await correct(rig.desk, order, user_id=rig.user_id, attributes=Attributes())
+
+    row = await rig.until_status(order, "COMPLETED")
+    assert row.hold is None
+    assert rig.posted("suz.create_order") == (2 if arrives else 3)
+    assert await listed(rig.desk, rig.participant_id) == []
+    rig.player.assert_clean()
+
+
+async def test_a_second_attempt_that_arrived_as_well_waits_for_a_person(rig: Rig) -> None:
+    """The first comes to light, declined, while the answer to the second is lost."""
+    rig.player.fault("suz.create_order", "drop")
+    rig.player.fault("suz.create_order", "decline", text="Проверка не пройдена")
+    rig.player.fault("suz.create_order", "list_lag", for_s=1_000)
+    rig.player.fault("suz.create_order", "status", status=400, nth=2, text="Неверное поле")
+    rig.player.fault("suz.create_order", "drop", nth=3)
+    rig.player.fault("suz.create_order", "list_lag", for_s=10_000, nth=3)
+    order = await rig.start(20)
+    await rig.until_status(order, "DECLINED")
+    await correct(rig.desk, order, user_id=rig.user_id, attributes=Attributes())
+    await rig.until(lambda row: row.hold == "unknown_outcome", order)
+    rig.player.pass_time(1_000)
+    await rig.until_status(order, "DECLINED")
+    assert await listed(rig.desk, rig.participant_id) == []
+
+    rig.player.pass_time(10_000)
+
+    held = await rig.until(lambda row: row.hold == "attention", order)
+    assert held.status == "DECLINED"
+    assert [orphan["kind"] for orphan in await listed(rig.desk, rig.participant_id)] == ["double"]
+    doubtful = "select count(*) from marking.calls where state = 'UNKNOWN'"
+    assert await rig.count(doubtful) == 0
+    with pytest.raises(OrderStateError, match="ещё жив"):
+        await correct(rig.desk, order, user_id=rig.user_id, attributes=Attributes())
+    assert rig.posted("suz.create_order") == 3
