@@ -1,5 +1,6 @@
 """A signature that a person sent: checked, kept, and a challenge turned into a token at once."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,7 +34,7 @@ async def _take(desk: Desk, request: SignRequest, der: bytes, *, user_id: str) -
         raise OrderStateError("Эта подпись больше не нужна.", order_id=request.order_id)
     participant = await participants.load(desk.database, request.participant_id, sealer=desk.sealer)
     assert participant is not None, "requests refer to their participant"
-    signature = _read(request, request.payload, der)
+    signature = await asyncio.to_thread(_read, request, request.payload, der)
     await _require_owner(desk, participant, signature, request=request)
     signed = Signed(der, signature.subject, signature.thumbprint, f"user:{user_id}")
     async with desk.database.transaction() as tx:
@@ -88,7 +89,7 @@ async def _sign_in(desk: Desk, request: SignRequest) -> None:
     assert participant is not None, "requests refer to their participant"
     stored = await sign_requests.load(desk.database, request.id, sealer=desk.sealer)
     assert stored.signature is not None, "stored just before"
-    own = participant.inn in _inns(stored)
+    own = participant.inn in await asyncio.to_thread(_inns, stored)
     try:
         await AuthService(desk).complete(request.id, inn=None if own else participant.inn)
     except UpstreamError as error:

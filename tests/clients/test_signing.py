@@ -1,6 +1,7 @@
 """Signers of every kind, and what is checked of a signature that a person sends."""
 
 import base64
+import hashlib
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from app.marking.cms import NotSigned
 from app.marking.participants import Participant
 from app.marking.signer import SignatureAwaited, SignerBroken
 from app.marking.signing import BrowserSigner, CommandSigner, HttpSigner, SignersByKind
+from app.marking.streebog import streebog
 from deploy.sandbox.authority import Authority, Owner, open_authority
 
 PAYLOAD = b'{"orderId":"1"}'
@@ -43,6 +45,38 @@ def test_a_right_signature_tells_whose_and_what_it_is(authority: Authority, deta
 def test_a_signature_of_other_bytes_is_told_by_its_digest(authority: Authority) -> None:
     signature = cms.read(signed(authority, Owner("Пример", INN)), PAYLOAD + b" ")
     assert signature.digest_ok is False
+
+
+SHA_256 = bytes.fromhex("0609608648016503040201 0500")
+GOST_256 = bytes.fromhex("06082a85030701010202 040100")  # with parameters, as long as the other
+
+
+def with_gost(cms_of_rsa: bytes) -> bytes:
+    told = cms_of_rsa.replace(SHA_256, GOST_256)
+    return told.replace(hashlib.sha256(PAYLOAD).digest(), streebog(PAYLOAD, size=32))
+
+
+@pytest.mark.parametrize(
+    ("payload", "digest_ok"), [(PAYLOAD, None), (PAYLOAD + b" ", False), (b" " * 16_385, None)]
+)
+def test_a_gost_signature_of_other_bytes_is_told_by_its_digest(
+    authority: Authority, payload: bytes, *, digest_ok: bool | None
+) -> None:
+    gost = with_gost(signed(authority, Owner("Пример", INN)))
+    assert cms.read(gost, payload).digest_ok is digest_ok
+
+
+LONG = (
+    "1b54d01a4af5b9d5cc3d86d68d285462b19abc2475222f35c085122be4ba1ffa"
+    "00ad30f8767b3a82384c6574f024c311e2a481332b08ef7f41797891c1646f48"
+)
+SHORT = "9d151eefd8590b89daa6ba6cb74af9275dd051026bb149a452fd84e5e57b5500"
+
+
+@pytest.mark.parametrize(("size", "digest"), [(64, LONG), (32, SHORT)])
+def test_streebog_of_the_standard_s_example(size: int, digest: str) -> None:
+    example = b"012345678901234567890123456789012345678901234567890123456789012"
+    assert streebog(example, size=size).hex() == digest
 
 
 def test_certificates_of_persons_and_old_ones_are_read(authority: Authority) -> None:
