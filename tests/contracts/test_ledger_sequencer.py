@@ -138,7 +138,7 @@ async def test_a_till_waits_for_no_turn(
         await until(lambda: feed.done(partition) == 1)
 
 
-async def test_bulk_work_takes_turns_while_a_till_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_bulk_work_takes_turns_while_a_till_may_wait() -> None:
     asked = tills.Tills()
     asked.ask()
     first, second, third = (asyncio.ensure_future(asked.first("events")) for _ in range(3))
@@ -147,8 +147,21 @@ async def test_bulk_work_takes_turns_while_a_till_may_wait(monkeypatch: pytest.M
     await second
     assert not third.done()
     await third
+
+
+async def test_nobody_asks_or_the_other_lane_is_taken_and_bulk_work_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(tills, "PAUSE_S", 3_600)
     await tills.Tills().first("events")
+    asked = tills.Tills()
+    asked.ask()
+    stuck = asyncio.ensure_future(asked.first("events"))
+    await asyncio.sleep(0)
+    monkeypatch.setattr(tills, "PAUSE_S", 0)
+    await asked.first("commands")
+    assert not stuck.done()
+    stuck.cancel()
 
 
 async def test_commands_that_retention_took_stop_an_open_partition(
