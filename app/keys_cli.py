@@ -8,6 +8,7 @@ from typing import Annotated
 
 import psycopg2
 import typer
+from psycopg2.errors import UndefinedTable
 from rich.console import Console
 
 from app.command_options import EMBEDDED, DatabaseUrl, DataFolder, found_database
@@ -100,10 +101,10 @@ def _in_force(data: Path) -> dict[str, str]:
 
 
 def _noted(dsn: str, check_value: str) -> bool:
-    """False: nothing answers there, as after a kill of the server."""
+    """False: nothing answers there, as after a kill, or it is a database of something else."""
     try:
         asyncio.run(_note(dsn, check_value))
-    except psycopg2.OperationalError:
+    except (psycopg2.OperationalError, UndefinedTable, TimeoutError):
         return False
     return True
 

@@ -24,6 +24,7 @@ PERSONS = {
     "signature": "a signature in the cabinet of the station",
 }
 FOLLOW_S = 0.5
+ANSWER_S = 60.0
 
 KEY = "GIFTMARK_MARKING_KEY"
 NO_KEY = "your key is needed; an administrator makes one by `users add LOGIN --key`"
@@ -54,28 +55,26 @@ class Api:
     """Calls with a key; a refusal is told in the words of the service and ends the command."""
 
     def __init__(self, url: str, key: str) -> None:
-        if not key:
+        if not key.strip():
             raise typer.BadParameter(NO_KEY, param_hint=f"--key, {KEY}")
-        self._url = url
-        headers = {"Authorization": f"Bearer {key}"}
-        self._http = httpx.Client(
-            base_url=url + PREFIX, headers=headers, timeout=60, trust_env=False
-        )
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {key.strip()}"}
 
     def get(self, path: str, **query: Any) -> Any:
         given = {name: value for name, value in query.items() if value is not None}
-        return self._told(lambda: self._http.get(path, params=given)).json()
+        return self._told("GET", path, params=given).json()
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        headers = {"Idempotency-Key": str(uuid.uuid4())}
-        return self._told(lambda: self._http.post(path, json=body, headers=headers)).json()
+        once = {"Idempotency-Key": str(uuid.uuid4())}
+        return self._told("POST", path, headers=self._headers | once, json=body).json()
 
     def file(self, path: str) -> bytes:
-        return self._told(lambda: self._http.get(path)).content
+        return self._told("GET", path).content
 
-    def _told(self, ask: Any) -> httpx.Response:
+    def _told(self, method: str, path: str, **more: Any) -> httpx.Response:
+        asked: dict[str, Any] = {"headers": self._headers, "timeout": ANSWER_S, **more}
         try:
-            answer: httpx.Response = ask()
+            answer = httpx.request(method, self._url + PREFIX + path, trust_env=False, **asked)
         except httpx.TransportError as error:
             console.print(f"no answer from {self._url}: {type(error).__name__}", style="red")
             raise typer.Exit(2) from None
@@ -228,11 +227,20 @@ def orders(
     console.print(table)
 
 
+def _in_a_folder(out: Path) -> Path:
+    """Asked before codes are issued for a file that cannot be written."""
+    if not out.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {out.parent}")
+    return out
+
+
 @marking.command()
 def codes(
     order_id: OrderId,
     gtin: Gtin,
-    out: Annotated[Path, typer.Option(help="File to write.")],
+    out: Annotated[
+        Path, typer.Option(dir_okay=False, callback=_in_a_folder, help="File to write.")
+    ],
     *,
     count: Annotated[int, typer.Option("--next", min=1, help="Codes never issued.")] = 1,
     kind: Annotated[str, typer.Option(help="txt or csv")] = "txt",
@@ -247,7 +255,7 @@ def codes(
 def label(
     order_id: OrderId,
     gtin: Gtin,
-    out: Annotated[Path, typer.Option(help="PDF to write.")],
+    out: Annotated[Path, typer.Option(dir_okay=False, callback=_in_a_folder, help="PDF to write.")],
     *,
     count: Annotated[int, typer.Option("--next", min=1, max=2_000, help="Codes never issued.")] = 1,
     size: Annotated[str, typer.Option(help="58x40, 58x30, 43x25, 30x20, a4-24")] = "58x40",

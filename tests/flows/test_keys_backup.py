@@ -85,7 +85,11 @@ def test_the_database_that_runs_in_the_folder_learns_of_the_backup(tmp_path: Pat
     sealer = Sealer([first_key(secrets[variable("marking_secret_keys")])])
     server = PostgresServer(tmp_path / "postgres", durable=False)
     try:
-        migrate(server.start())
+        server.start()
+        done = run("backup", str(tmp_path / "keys.early"), "--data", str(tmp_path))
+        assert done.exit_code == 0, done.output
+        assert NO_DATABASE in done.output
+        migrate(server.dsn())
         done = run("backup", str(tmp_path / "keys.backup"), "--data", str(tmp_path))
         assert done.exit_code == 0, done.output
         assert NO_DATABASE not in done.output

@@ -111,6 +111,15 @@ def test_without_a_key_it_says_where_one_comes_from(words: tuple[str, ...]) -> N
     assert marking_cli.KEY in refused.output
 
 
+@pytest.mark.parametrize("what", ["codes", "label"])
+def test_no_code_is_issued_for_a_file_that_cannot_be_written(tmp_path: Path, what: str) -> None:
+    for out in (tmp_path, tmp_path / "none" / "codes.txt"):
+        with service() as asked:
+            refused = run(what, "42", GTIN, "--out", str(out), url=asked.url)
+        assert refused.exit_code == 2
+        assert asked.asked == []
+
+
 def test_a_service_that_is_away_is_named() -> None:
     away = run("orders")
     assert away.exit_code == 2
