@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from app.domain.marking.order import Hold
 from app.integrations import suz
 from app.integrations.errors import (
     NotFound,
@@ -15,13 +16,14 @@ from app.integrations.errors import (
     UpstreamError,
 )
 from app.integrations.requests import Access
-from app.marking import participants, tokens
+from app.marking import participants, store, tokens
 from app.marking.comparing import compare_station
 from app.marking.database import NOW_MS, Row, Transaction
 from app.marking.desk import Desk
 from app.marking.document_polling import poll_documents
 from app.marking.exchange import see_date
-from app.marking.leases import wake
+from app.marking.leases import release, take_lease, wake
+from app.marking.messages_ru import hold_text
 from app.marking.observing import Seen, apply, wake_order_of
 from app.marking.participants import Participant
 from app.marking.polls import end_poll, jittered_ms, next_poll
@@ -130,6 +132,7 @@ async def _wake_waiting(tx: Transaction, participant_id: str) -> None:
 
 
 async def _poll_list(desk: Desk, at: Poll) -> Asked:
+    """In status mode over after one pass, unless something live is followed by nothing else."""
     started = await _now(desk)
     answer = await suz.order_list(desk.clients.suz, at.access)
     listed = answer.value.order_infos
@@ -142,6 +145,8 @@ async def _poll_list(desk: Desk, at: Poll) -> Asked:
     live = await desk.database.one(
         """select 1 from marking.suz_orders s join marking.orders o on o.id = s.order_id
            where o.participant_id = %(id)s and s.current and s.suz_order_id is not null
+                 and (%(listed)s or not exists (select 1 from marking.polls l
+                      where l.kind = 'suz_status' and l.subject_id = s.id::text))
                  and o.status in ('SUZ_SENDING', 'EMITTING', 'COLLECTING', 'READY_TO_CLOSE',
                                   'CLOSING')
            union all
@@ -151,13 +156,14 @@ async def _poll_list(desk: Desk, at: Poll) -> Asked:
                       or p.remote_status in ('CREATED', 'PENDING', 'APPROVED', 'READY'))
            limit 1""",
         id=at.participant.id,
+        listed=desk.rules.list_mode,
     )
     return Asked(ok=True, changed=bool(changed), over=live is None)
 
 
 async def _poll_status(desk: Desk, at: Poll) -> Asked:
     station = await desk.database.one(
-        """select s.id, s.suz_order_id, o.status from marking.suz_orders s
+        """select s.id, s.order_id, s.suz_order_id, o.status from marking.suz_orders s
            join marking.orders o on o.id = s.order_id where s.id = %(id)s""",
         id=at.row["subject_id"],
     )
@@ -170,7 +176,7 @@ async def _poll_status(desk: Desk, at: Poll) -> Asked:
             desk.clients.suz, at.access, order_id=station["suz_order_id"]
         )
     except NotFound:
-        log.warning("the station does not know an order of ours")
+        await _hold_unknown(desk, station["order_id"])
         return Asked(ok=False)
     async with desk.database.transaction() as tx:
         await see_date(tx, at.participant.id, answer.remote_date_ms, upstream="suz")
@@ -180,6 +186,18 @@ async def _poll_status(desk: Desk, at: Poll) -> Asked:
     desk.crash.passed("observed", "committed")
     await _add_waited(desk, at)
     return Asked(ok=True, changed=changed)
+
+
+async def _hold_unknown(desk: Desk, order_id: str) -> None:
+    """Under the order's lease, as every hold; while a runner has it, the next poll does it."""
+    for_ms = desk.terms.scaled_ms(desk.terms.marking_lease_s)
+    detail = {"code": "order-unknown", "text": hold_text("order-unknown")}
+    async with desk.database.transaction() as tx:
+        lease = await take_lease(tx, order_id, owner=desk.owner, for_ms=for_ms)
+        if lease is None:
+            return
+        await store.set_hold(tx, lease, Hold.ATTENTION, detail=detail)
+        await release(tx, lease, next_ms=int(await tx.value(f"select {NOW_MS}")))
 
 
 async def _poll_report(desk: Desk, at: Poll) -> Asked:

@@ -51,16 +51,21 @@ def timers(
         Timer("reminders", scale(60), lambda: remind_signers(desk), None),
         Timer("expiry", scale(60), lambda: warn_of_expiry(desk), None),
         Timer("gauges", 15, lambda: measure(desk), 15),
-        Timer("nightly", 3_600, lambda: nightly(desk, keep), None),
+        Timer("housekeeping", 3_600, lambda: keep_house(desk, keep), None),
+        Timer("nightly", 86_400, lambda: nightly(desk), None),
     )
 
 
-async def nightly(desk: Desk, keep: Retention) -> None:
-    """Partitions, retention, rotation, and a fresh look at every station and at stored codes."""
+async def keep_house(desk: Desk, keep: Retention) -> None:
+    """Partitions, retention, rotation."""
     await make_audit_partitions(desk.database)
     await clean(desk.database, keep)
     await forget_old_files(desk.database)
     await seal_anew(desk.database, desk.sealer)
+
+
+async def nightly(desk: Desk) -> None:
+    """A fresh look at every station and at stored codes."""
     await ask_for_comparisons(desk)
     await refresh_open_orders(desk)
 

@@ -18,7 +18,7 @@ from app.marking.issues import GsForm, IssueKind
 from app.marking.issuing import Issue, IssueRequest, Label, load_issue, reserve
 from app.marking.labels import Goods, PrintJob
 from app.marking.press import LabelsFailed, Press, Unprinted
-from app.marking.timers import FIVE_YEARS, nightly
+from app.marking.timers import FIVE_YEARS, keep_house
 from tests.clients.printed import codes
 from tests.flows.marking.rig import open_desk
 
@@ -208,7 +208,7 @@ async def test_labels_leave_malformed_codes_out_and_keep_their_numbers(
     assert len(printed) == 1
 
     await desk.database.execute("update marking.issues set file_until = now()")
-    await nightly(desk, FIVE_YEARS)
+    await keep_house(desk, FIVE_YEARS)
     assert await desk.database.rows("select file_enc from marking.issues") == [{"file_enc": None}]
     assert await file_of(desk, issue, press) == whole
     assert len(printed) == 2

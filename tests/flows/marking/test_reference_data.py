@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.marking.goods import status
-from app.marking.timers import FIVE_YEARS, nightly
+from app.marking.timers import nightly
 from tests.flows.marking.rig import Rig
 
 LOW = "select count(*) from marking.notifications where kind = 'balance.low'"
@@ -52,7 +52,7 @@ async def test_states_of_codes_of_open_orders_are_read_every_night(rig: Rig) -> 
     states = "select distinct status from marking.codes"
     assert await rig.database.rows(states) == [{"status": "STORED"}]
     for _ in range(200):
-        await nightly(rig.desk, FIVE_YEARS)
+        await nightly(rig.desk)
         if await rig.database.rows(states) == [{"status": "APPLIED"}]:
             return
     raise AssertionError(await rig.story(order))

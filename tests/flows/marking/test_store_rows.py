@@ -15,7 +15,7 @@ from app.marking.errors import OrderStateError
 from app.marking.rotation import WrongKeys, require_known_keys, seal_anew
 from app.marking.sealing import SealBroken, Sealer, apikey_place, call_place
 from app.marking.store import Change
-from app.marking.timers import FIVE_YEARS, nightly
+from app.marking.timers import FIVE_YEARS, keep_house
 from tests.flows.marking.rig import Rig
 
 OLD, NEW = b"k" * 32, b"n" * 32
@@ -206,6 +206,6 @@ async def test_answers_are_kept_sealed_for_their_time_but_those_with_codes(rig: 
         "update marking.calls set answered_at = now() - interval '91 days' where operation = %(o)s"
     )
     await rig.database.execute(old, o="create_order")
-    await nightly(rig.desk, FIVE_YEARS)
+    await keep_house(rig.desk, FIVE_YEARS)
     left = "select count(*) from marking.calls where answer_enc is not null"
     assert await rig.count(left) == 2
