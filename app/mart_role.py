@@ -4,6 +4,7 @@ import time
 from zoneinfo import ZoneInfo
 
 import msgspec
+import psycopg2
 import structlog
 from aiokafka.errors import KafkaError
 from mode import Service
@@ -12,6 +13,7 @@ from app.certificates.audit_reading import ReadingStopped, TopicMissing
 from app.certificates.database import Database, StorageUnavailable
 from app.certificates.mart_nightly import Nights, Work, close_days
 from app.certificates.reconcile import reconcile
+from app.contracts.wire import NewerSchema
 from app.domain.policy import Policy
 from app.metrics import MART
 from app.settings import Settings
@@ -19,7 +21,11 @@ from tables.clock import Clock
 
 LOOK_S = 10.0
 RETRY_S = 600.0
-FAILED = (StorageUnavailable, KafkaError, ReadingStopped, TopicMissing, OSError)
+# A statement that the database refuses ends the night, not the parts of the role beside it.
+FAILED = (
+    *(StorageUnavailable, KafkaError, ReadingStopped, TopicMissing, OSError),
+    *(NewerSchema, psycopg2.Error),
+)
 log = structlog.get_logger("mart")
 
 
@@ -48,6 +54,10 @@ class NightService(Service):
 
     @Service.timer(LOOK_S)
     async def _look(self) -> None:
+        await self.look()
+
+    async def look(self) -> None:
+        """Works if a night is due; what fails is tried again by a later call."""
         if time.monotonic() < self._not_before:
             return
         try:

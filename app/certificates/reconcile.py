@@ -122,10 +122,6 @@ class Reconciled(msgspec.Struct, frozen=True):
     differences: list[dict[str, Any]]
     totals: list[dict[str, Any]]
 
-    @property
-    def agrees(self) -> bool:
-        return not self.differences
-
 
 async def reconcile(
     bootstrap: str, database: Database, *, patience_s: float = PATIENCE_S, late_s: int = LATE_S
@@ -188,14 +184,16 @@ class _Partition:
 
     def _take(self, record: ConsumerRecord) -> None:
         key = record.key or b""
-        for law in self._fold.take(key, record.value or b""):
-            self._break(key[1:].decode(), law)
-        self._times[key[1:].decode(errors="replace")] = record.timestamp
-
-    def _break(self, certificate_id: str, law: str) -> None:
-        self.broken.append(
-            {"certificate_id": certificate_id, "kind": "law", "journal": law, "mart": None}
-        )
+        certificate_id = key[1:].decode(errors="replace")
+        try:
+            broken = self._fold.take(key, record.value or b"")
+        except msgspec.DecodeError as error:
+            broken = [f"record {record.partition}/{record.offset}: {error}"]
+        for law in broken:
+            self.broken.append(
+                {"certificate_id": certificate_id, "kind": "law", "journal": law, "mart": None}
+            )
+        self._times[certificate_id] = record.timestamp
 
     def rows(self) -> Rows:
         return [
