@@ -7,7 +7,7 @@ from aiokafka import ConsumerRecord, OffsetAndMetadata, TopicPartition
 from agents.handling import TryAgain, in_slices
 from app.batches import Batch
 from app.certificates.emission import Output
-from app.certificates.publishing import Publisher
+from app.certificates.publishing import Publisher, UnknownEntity
 from app.contracts import wire
 from app.contracts.topics import COMMANDS
 from app.metrics import FLOW
@@ -69,9 +69,12 @@ class Publishing:
         try:
             targets = await self._targets(batch.records, mark, partition)
             await send_fenced(writer, targets)
-        except BaseException:
+        except BaseException as error:
             self._lanes.pop(partition, None)
+            if isinstance(error, TryAgain):
+                FLOW.publishing_stopped.labels(str(partition)).set(1)
             raise
+        FLOW.publishing_stopped.labels(str(partition)).set(0)
         self._done[partition] = (batch.upto, str(mark))
         batch.done(str(mark))
         for tp, records in targets.items():
@@ -108,18 +111,18 @@ class Publishing:
     ) -> dict[TopicPartition, list[Record]]:
         targets: dict[TopicPartition, list[Record]] = {}
         async for record in in_slices(records, self._tills, "events"):
-            for output in self._outputs(record, mark, partition):
+            for output in self._outputs(record, mark):
                 tp = TopicPartition(output.topic, self._target(output, partition))
                 targets.setdefault(tp, []).append((output.key, output.value, output.headers))
         return targets
 
-    def _outputs(self, record: ConsumerRecord, mark: Mark, partition: int) -> list[Output]:
+    def _outputs(self, record: ConsumerRecord, mark: Mark) -> list[Output]:
         """Nothing for meta records and stale ones; advances the mark."""
         if record.key is None or record.value is None:
             return []
         try:
             if record.key in (wire.META_KEY, wire.EPOCH_KEY):
-                _advance(mark, record, partition)
+                _advance(mark, record)
                 return []
             journal = wire.decode_journal(record.value)
         except wire.NewerSchema as newer:
@@ -130,7 +133,11 @@ class Publishing:
         if journal.epoch < mark.epoch:
             return []
         mark.epoch = journal.epoch
-        return self._publisher.outputs(record.key, journal, record.timestamp)
+        try:
+            return self._publisher.outputs(record.key, journal, record.timestamp)
+        except (UnknownEntity, msgspec.DecodeError) as newer:
+            cause = f"journal record {record.offset}: {newer}"
+            raise TryAgain(cause, after_s=STOPPED_S) from None
 
     def _target(self, output: Output, partition: int) -> int:
         if output.partition is not None:
@@ -146,7 +153,7 @@ def tell_operators(name: str, entity: str) -> None:
     log.warning("alert", name=name, entity=entity)
 
 
-def _advance(mark: Mark, record: ConsumerRecord, partition: int) -> None:
+def _advance(mark: Mark, record: ConsumerRecord) -> None:
     meta = wire.decode_meta(record.value)
     if meta.epoch < mark.epoch:
         return
@@ -154,6 +161,5 @@ def _advance(mark: Mark, record: ConsumerRecord, partition: int) -> None:
     if record.key == wire.EPOCH_KEY:
         return
     if mark.commit and meta.commit > mark.commit + 1:
-        FLOW.publishing_stopped.labels(str(partition)).set(1)
         raise UnpublishedHole("compaction ate unpublished records", after_s=STOPPED_S)
     mark.commit = meta.commit

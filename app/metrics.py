@@ -74,7 +74,9 @@ class FlowMetrics:
             "giftmark_publishing_lag_records", "Journal records not yet published", ["partition"]
         )
         self.publishing_stopped = Gauge(
-            "giftmark_publishing_stopped", "1: compaction ate unpublished records", ["partition"]
+            "giftmark_publishing_stopped",
+            "1: compaction ate unpublished records, or one needs newer code",
+            ["partition"],
         )
         self.alerts = Counter("giftmark_alerts", "What an operator has to see", ["name"])
 

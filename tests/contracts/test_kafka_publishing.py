@@ -13,18 +13,22 @@ from faust.types import TP
 from agents.handling import TryAgain
 from agents.publishing import Publishing, UnpublishedHole
 from app.batches import Batch
+from app.certificates.publishing import Publisher
+from app.contracts import wire
 from app.contracts.topics import BI, JOURNAL, NOTIFICATIONS, STATE, TRANSACTION, Topic
+from app.domain.policy import Policy
 from app.tills import Tills
 from app.topics_admin import ensure_topics
 from tables.journal import BrokerLink
 from tests.contracts.engine import Feed, until
-from tests.contracts.fabricated import STEPS, History, produce
+from tests.contracts.fabricated import STEPS, History, produce, raw
 from tests.contracts.membership import Group, Member, group
 from tests.contracts.offsets import COMPACTED_SOON, clean_often, stored
 from tests.contracts.publications import Elsewhere, commit, handed_over, press
 from tests.faults.directed import (
     a_compaction_hole_stops_publishing,
     a_former_publisher_writes_nothing,
+    stopped,
     what_was_not_acknowledged_is_published_again,
 )
 
@@ -111,6 +115,25 @@ async def test_a_lost_append_is_published_again(kafka: str, tmp_path: Path) -> N
 
 async def test_missing_commits_stop_publishing_with_an_alert(kafka: str, tmp_path: Path) -> None:
     await a_compaction_hole_stops_publishing(kafka, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "events"), [(b"x1", []), (b"c1", [("no such event",)])], ids=["entity", "event"]
+)
+async def test_what_only_newer_code_knows_waits_for_it(
+    kafka: str, key: bytes, events: list[Any]
+) -> None:
+    async with press(kafka) as one:
+        feed, records = Feed(), commit(1, ("c1", 1))
+        record = wire.JournalRecord(1, 1, 1, raw(None), raw(events))
+        batch = handed_over(feed, [(key, wire.encode(record)), *records[1:]], at=0)
+        publisher = Publisher(Policy(), lambda value: ("k", value))
+        older = Publishing(one.link, publisher, app_name=one.name, partitions=1, tills=Tills())
+        with pytest.raises(TryAgain, match="journal record 0"):
+            await older.handle(batch)
+        assert (stopped(0), feed.finished) == (1, {})
+        await one.publishing().handle(batch)
+        assert (stopped(0), feed.finished[batch.tp].offset) == (0, 2)
 
 
 async def test_a_publisher_that_is_no_member_writes_nothing(kafka: str) -> None:
