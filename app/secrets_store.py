@@ -62,7 +62,7 @@ def new_key() -> str:
 def write_private(path: Path, text: str) -> None:
     """Replaces the file in one step; nobody else may read it at any moment."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".new")
+    scratch = path.with_name(path.name + ".new")
     scratch.unlink(missing_ok=True)
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:

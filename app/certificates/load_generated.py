@@ -55,7 +55,7 @@ class CodesFile:
             return
         with self.path.open(encoding="utf-8", newline="") as file:
             kept = [line for line in csv.DictReader(file) if int(line["row"]) not in rows]
-        scratch = self.path.with_suffix(".new")
+        scratch = self.path.with_name(self.path.name + ".new")
         scratch.unlink(missing_ok=True)
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:

@@ -113,10 +113,14 @@ def test_an_older_backup_is_never_overwritten(tmp_path: Path) -> None:
     embedded_secrets(tmp_path, {})
     file = tmp_path / "keys.backup"
     file.write_text("older")
+    other = tmp_path / "keys.new"
+    other.write_text("another")
     refused = run("backup", str(file), "--data", str(tmp_path))
     assert refused.exit_code == 2
     assert "exists already" in refused.output
     assert file.read_text() == "older"
+    assert run("backup", str(tmp_path / "keys.next"), "--data", str(tmp_path)).exit_code == 0
+    assert other.read_text() == "another"
 
 
 def test_a_restore_names_a_missing_file_and_asks_once(tmp_path: Path) -> None:
