@@ -55,7 +55,10 @@ async def renew_lease(source: Database | Transaction, lease: Lease, *, for_ms: i
 async def release(
     source: Database | Transaction, lease: Lease, *, next_ms: int | None, failures: int = 0
 ) -> None:
-    """Give the order back; `next_ms`: ms UTC of the next look, unless it was woken meanwhile."""
+    """Give the order back; `next_ms`: ms UTC of the next look, unless it was woken meanwhile.
+
+    An operator fences a runner but leaves its name: then the order is due as soon as it ends.
+    """
     touched = await source.execute(
         """update marking.orders set lease_owner = null, lease_until = null,
                failures = %(failures)s,
@@ -70,6 +73,12 @@ async def release(
     )
     if touched == 0:
         STALE_WRITES.inc()
+        await source.execute(
+            """update marking.orders set lease_owner = null, lease_until = null, due_at = now()
+               where id = %(id)s and lease_owner = %(owner)s""",
+            id=lease.order_id,
+            owner=lease.owner,
+        )
 
 
 async def release_former(source: Database, *, worker: str, owner: str) -> int:

@@ -55,30 +55,6 @@ async def test_a_claim_of_a_passed_lease_sends_nothing(rig: Rig) -> None:
             await calls.claim(tx, first, "00000000-0000-0000-0000-000000000000", body_sha256=b"")
 
 
-async def test_a_wake_up_during_a_lease_is_not_lost(rig: Rig) -> None:
-    rig.works = False
-    order = await rig.start(20)
-    lease = await leases.take_lease(rig.database, order, owner="w1/1", for_ms=10_000)
-    assert lease is not None
-    async with rig.database.transaction() as tx:
-        await leases.wake(tx, order)
-
-    await leases.release(rig.database, lease, next_ms=None)
-
-    assert (await rig.order(order)).due_at is not None
-
-
-async def test_without_a_wake_up_the_next_look_is_as_asked(rig: Rig) -> None:
-    rig.works = False
-    order = await rig.start(20)
-    lease = await leases.take_lease(rig.database, order, owner="w1/1", for_ms=10_000)
-    assert lease is not None
-
-    await leases.release(rig.database, lease, next_ms=None)
-
-    assert (await rig.order(order)).due_at is None
-
-
 async def test_a_restored_database_adopts_the_order_it_has_forgotten(rig: Rig) -> None:
     order = await rig.start(20)
     await rig.until_status(order, "EMITTING", "COLLECTING")
