@@ -33,6 +33,12 @@ class Sealed(msgspec.Struct, frozen=True):
     key: tuple[str, ...]
     place: Callable[..., str]
 
+    @property
+    def of_another_key(self) -> str:
+        """Rows whose seal does not begin with the id `%(first)s`."""
+        column = self.column
+        return f"{column} is not null and substring({column} from 1 for 4) <> %(first)s"
+
 
 SEALED = (
     Sealed("participants", "nk_apikey_enc", ("id",), apikey_place),
@@ -82,10 +88,15 @@ async def note_backup(database: Database, check_value: str) -> None:
 
 
 async def seal_anew(database: Database, sealer: Sealer) -> int:
-    """Rows sealed with an older key, compare-and-set on the old bytes; how many."""
+    """Rows sealed with an older key, compare-and-set on the old bytes; how many.
+
+    The key check value moves last: until then a process without the older key does not start.
+    """
     count = 0
     for sealed in SEALED:
         count += await _table(database, sealer, sealed)
+    if await _any_left(database, sealer):
+        return count
     await database.execute(
         "update marking.meta set value = %(value)s where name = %(name)s and value <> %(value)s",
         value=sealer.check_value,
@@ -94,13 +105,19 @@ async def seal_anew(database: Database, sealer: Sealer) -> int:
     return count
 
 
+async def _any_left(database: Database, sealer: Sealer) -> bool:
+    for sealed in SEALED:
+        sql = f"select 1 from marking.{sealed.table} where {sealed.of_another_key} limit 1"  # noqa: S608
+        if await database.one(sql, first=sealer.first_key_id) is not None:
+            return True
+    return False
+
+
 async def _table(database: Database, sealer: Sealer, sealed: Sealed) -> int:
     keys = ", ".join(f"{name}::text as {name}" for name in sealed.key)
-    column = sealed.column
-    sql = f"""select {keys}, {column} as old from marking.{sealed.table}
-              where {column} is not null and substring({column} from 1 for 4) <> %(id)s
-              limit %(most)s"""  # noqa: S608
-    rows = await database.rows(sql, id=sealer.first_key_id, most=MOST_A_NIGHT)
+    sql = f"""select {keys}, {sealed.column} as old from marking.{sealed.table}
+              where {sealed.of_another_key} limit %(most)s"""  # noqa: S608
+    rows = await database.rows(sql, first=sealer.first_key_id, most=MOST_A_NIGHT)
     where = " and ".join(f"{name}::text = %({name})s" for name in sealed.key)
     for row in rows:
         names = {name: row[name] for name in sealed.key}

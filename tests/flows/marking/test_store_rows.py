@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.marking.order import Hold, OrderStatus
 from app.integrations.suz_answers import CodesBlock
-from app.marking import leases, retention, store
+from app.marking import leases, retention, rotation, store
 from app.marking.collecting import Place, store_block
 from app.marking.database import raw
 from app.marking.errors import OrderStateError
@@ -59,6 +59,24 @@ async def test_rotation_seals_every_row_anew(rig: Rig) -> None:
     assert row is not None
     assert alone.open(raw(row["nk_apikey_enc"]), place=apikey_place(row["id"]))
     assert await seal_anew(rig.database, alone) == 0
+    assert await require_known_keys(rig.database, alone) is False
+
+
+async def test_the_older_key_is_needed_until_its_last_row_is_sealed_anew(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = await rig.start(5)
+    await rig.until_status(order, "COMPLETED")
+    await require_known_keys(rig.database, Sealer([OLD]))
+    monkeypatch.setattr(rotation, "MOST_A_NIGHT", 1)
+    both, alone = Sealer([NEW, OLD]), Sealer([NEW])
+
+    assert await seal_anew(rig.database, both) > 0
+    with pytest.raises(WrongKeys):
+        await require_known_keys(rig.database, alone)
+
+    while await seal_anew(rig.database, both):
+        pass
     assert await require_known_keys(rig.database, alone) is False
 
 
