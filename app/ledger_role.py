@@ -10,7 +10,7 @@ from aiohttp import web as aiohttp_web
 from aiokafka import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 from mode import Service
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, Gauge
 
 from agents.handling import Handler, agent_for
 from agents.intake import Intake
@@ -27,6 +27,7 @@ from app.contracts.topics import BATCHES, COMMANDS, JOURNAL, PAYMENTS, SALES, de
 from app.domain.certificates.codes import Code, certificate_id, parse
 from app.domain.certificates.entities import ENTITIES
 from app.domain.policy import Policy
+from app.lag import Lag
 from app.metrics import FLOW, LEDGER
 from app.settings import Settings
 from app.tills import Tills
@@ -51,6 +52,11 @@ MEASURE_S = 1.0
 PROOF_S = 5.0
 
 
+def _lag_of(tp: TP) -> Gauge | None:
+    gauge = {COMMANDS: LEDGER.watermark_lag, JOURNAL: FLOW.publish_lag}.get(tp.topic)
+    return gauge and gauge.labels(str(tp.partition))
+
+
 class LedgerRole(Service):
     """One worker process of the role; `app` is its Faust app."""
 
@@ -72,6 +78,7 @@ class LedgerRole(Service):
         self._runners: list[aiohttp_web.AppRunner] = []
         self._starting = asyncio.Lock()
         self._owners: dict[int, str] = {}
+        self._lag = Lag((LEDGER.watermark_lag, FLOW.publish_lag), _lag_of)
         self._bind()
 
     @property
@@ -212,6 +219,7 @@ class LedgerRole(Service):
     async def _assigned(self, _app: Any, tps: set[TP], **_: Any) -> None:
         ledger = await self._ready()
         standbys = partitions_of(self.app.assignor.assigned_standbys(), COMMANDS)
+        FLOW.publishing_stopped.clear()
         self._owners.clear()
         for url, topics in self.app.router.external_topics_metadata().items():
             for partition in topics.get(COMMANDS, ()):
@@ -283,17 +291,7 @@ class LedgerRole(Service):
 
     @Service.timer(MEASURE_S)
     async def _measure(self) -> None:
-        FLOW.gaps.inc(self.consumer.gaps - self._gaps_told)
-        self._gaps_told = self.consumer.gaps
-        for tp in self.consumer.assignment():
-            if tp.topic not in (COMMANDS, JOURNAL):
-                continue
-            end = self.consumer.highwater(tp) or 0
-            done = self.consumer.finished.get(tp)
-            gauge = LEDGER.watermark_lag if tp.topic == COMMANDS else FLOW.publish_lag
-            if done is not None:
-                gauge.labels(str(tp.partition)).set(max(0, end - done.offset))
+        self._lag.tell(self.consumer)
+        LEDGER.due_backlog_seconds.clear()
         for number, serving in list(self.ledger.open.items() if self.ledger else ()):
             LEDGER.due_backlog_seconds.labels(str(number)).set(serving.backlog_ms / 1_000)
-
-    _gaps_told = 0

@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web as aiohttp_web
 from faust.types import TP
 from mode import Service
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, Gauge
 
 from agents.handling import Handler, agent_for
 from agents.mart import mart_handlers
@@ -21,13 +21,13 @@ from app.certificates.dead_letters.desk import Desk
 from app.certificates.sealing import DeadLetterSealer
 from app.contracts.topics import NOTIFICATIONS
 from app.domain.policy import Policy
+from app.lag import Lag
 from app.marking_role import MarkingService
 from app.marking_settings import marking_settings
 from app.mart_role import NightService
 from app.metrics import FLOW
 from app.notifications_role import NotificationService
 from app.settings import Settings
-from app.transport import BatchConsumer
 from app.worker import fatal, faust_app
 from tables.clock import Clock
 from tables.journal import BrokerLink
@@ -115,6 +115,10 @@ PARTS: tuple[Callable[[Shared], Part], ...] = (
 )
 
 
+def _lag_of(tp: TP) -> Gauge:
+    return FLOW.lag.labels(tp.topic, str(tp.partition))
+
+
 class ServicesRole(Service):
     """One worker process of the role; `app` is its Faust app."""
 
@@ -130,6 +134,7 @@ class ServicesRole(Service):
         self._internal = internal
         self._runners: list[aiohttp_web.AppRunner] = []
         self._assigned_once = False
+        self._lag = Lag((FLOW.lag,), _lag_of)
         self._bind()
 
     def _bind(self) -> None:
@@ -213,12 +218,4 @@ class ServicesRole(Service):
 
     @Service.timer(MEASURE_S)
     async def _measure(self) -> None:
-        consumer: BatchConsumer = self.app.consumer
-        FLOW.gaps.inc(consumer.gaps - self._gaps_told)
-        self._gaps_told = consumer.gaps
-        for tp in consumer.assignment():
-            end, done = consumer.highwater(tp) or 0, consumer.finished.get(tp)
-            if done is not None:
-                FLOW.lag.labels(tp.topic, str(tp.partition)).set(max(0, end - done.offset))
-
-    _gaps_told = 0
+        self._lag.tell(self.app.consumer)

@@ -5,8 +5,11 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
+from prometheus_client import Gauge
+
 from agents.handling import TryAgain
 from app.batches import Batch
+from app.lag import Lag
 from tests.contracts.engine import until
 from tests.contracts.membership import Group, drop, group, numbers, write
 
@@ -134,3 +137,28 @@ async def test_a_handler_that_hangs_delays_a_rebalance_two_seconds_and_loses_not
         await one.leave()
         assert not first.faults
         assert await one.committed() == {0: 2_000, 1: 2_000}
+
+
+async def test_lag_is_told_of_what_stands_still_and_not_of_what_was_handed_away(
+    kafka: str, tmp_path: Path
+) -> None:
+    async def away(_batch: Batch) -> None:
+        raise TryAgain("away")
+
+    gauge = Gauge("lag", "Told here", ["partition"], registry=None)
+    lag = Lag([gauge], lambda tp: gauge.labels(str(tp.partition)))
+    async with group(kafka, tmp_path, partitions=2) as one:
+        await write(kafka, one.topic.name, {0: numbers(7), 1: numbers(5)})
+        first = await one.join(away)
+
+        def told() -> dict[int, float]:
+            lag.tell(first.consumer)
+            return {
+                int(s.labels["partition"]): s.value for s in next(iter(gauge.collect())).samples
+            }
+
+        await until(lambda: told() == {0: 7, 1: 5})
+        await one.join(away)
+        await until(lambda: len(first.consumer.assignment()) == 1)
+        (left,) = first.consumer.assignment()
+        await until(lambda: told() == {left.partition: (7, 5)[left.partition]})
