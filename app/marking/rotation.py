@@ -33,11 +33,12 @@ class Sealed(msgspec.Struct, frozen=True):
     key: tuple[str, ...]
     place: Callable[..., str]
 
-    @property
-    def of_another_key(self) -> str:
-        """Rows whose seal does not begin with the id `%(first)s`."""
-        column = self.column
-        return f"{column} is not null and substring({column} from 1 for 4) <> %(first)s"
+    def of_another_key(self, columns: str) -> str:
+        """Reads rows whose seal does not begin with the id `%(first)s`."""
+        return f"""select {columns} from marking.{self.table}
+                   where {self.column} is not null
+                         and substring({self.column} from 1 for 4) <> %(first)s
+                   limit %(most)s"""  # noqa: S608
 
 
 SEALED = (
@@ -107,16 +108,15 @@ async def seal_anew(database: Database, sealer: Sealer) -> int:
 
 async def _any_left(database: Database, sealer: Sealer) -> bool:
     for sealed in SEALED:
-        sql = f"select 1 from marking.{sealed.table} where {sealed.of_another_key} limit 1"  # noqa: S608
-        if await database.one(sql, first=sealer.first_key_id) is not None:
+        sql = sealed.of_another_key("1")
+        if await database.one(sql, first=sealer.first_key_id, most=1) is not None:
             return True
     return False
 
 
 async def _table(database: Database, sealer: Sealer, sealed: Sealed) -> int:
     keys = ", ".join(f"{name}::text as {name}" for name in sealed.key)
-    sql = f"""select {keys}, {sealed.column} as old from marking.{sealed.table}
-              where {sealed.of_another_key} limit %(most)s"""  # noqa: S608
+    sql = sealed.of_another_key(f"{keys}, {sealed.column} as old")
     rows = await database.rows(sql, first=sealer.first_key_id, most=MOST_A_NIGHT)
     where = " and ".join(f"{name}::text = %({name})s" for name in sealed.key)
     for row in rows:
