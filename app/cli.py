@@ -58,7 +58,7 @@ def worker(
     role: Annotated[str, typer.Option(help="ledger or services")] = "ledger",
 ) -> None:
     """Run one worker process in the foreground."""
-    from app.worker import install_loop, run  # noqa: PLC0415 - the loop comes before the app
+    from app.worker import alone_in, install_loop, run  # noqa: PLC0415 - the loop comes before the app
 
     known = settings()
     if role == "services" and known.database_url is None:
@@ -69,7 +69,8 @@ def worker(
     if role == "ledger":
         from app.ledger_role import LedgerRole  # noqa: PLC0415
 
-        run(LedgerRole(known, _internal_socket(known.internal_host, known.internal_port)).app)
+        with alone_in(known.data_dir / known.worker_name):
+            run(LedgerRole(known, _internal_socket(known.internal_host, known.internal_port)).app)
     elif role == "services":
         from app.services_role import ServicesRole  # noqa: PLC0415
 

@@ -5,6 +5,10 @@ import gc
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -45,6 +49,20 @@ def install_loop() -> None:
     sys.setswitchinterval(SWITCH_S)
     gc.set_threshold(*GC_THRESHOLDS)
     gc.freeze()
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Ends the process if another one is there: each would take the other's files away."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "worker.lock").open("w") as lock:
+        try:
+            flock(lock, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            sys.exit(
+                f"another worker runs on {folder}: set GIFTMARK_WORKER_NAME or GIFTMARK_DATA_DIR"
+            )
+        yield
 
 
 def run(app: faust.App) -> None:

@@ -1,6 +1,8 @@
 """The working copy of one partition: a RocksDB that is never ahead of the journal."""
 
 import contextlib
+import errno
+import os
 import shutil
 import struct
 import time
@@ -23,6 +25,14 @@ DUE = b"\x01"
 STALE = b"\x02"
 POSITION = b"\x00position"
 _MS = struct.Struct(">Q")
+# What RocksDB says of files that are sound: they are locked, or the machine lacks something.
+_NOT_NOW = tuple(
+    os.strerror(code)
+    for code in (
+        *(errno.EAGAIN, errno.ENOLCK, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+        *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS),
+    )
+)
 log = structlog.get_logger("store")
 
 
@@ -91,7 +101,11 @@ class Changes:
 
 
 class Store:
-    """Opens or makes the database in `path`; raises StoreForeign for files of another ledger."""
+    """Opens or makes the database in `path`.
+
+    Raises StoreForeign for files of another ledger, OSError if they are in use or the machine
+    lacks what opening them takes.
+    """
 
     def __init__(self, path: Path, *, ledger: str, memory: SharedMemory) -> None:
         self.path = path
@@ -100,6 +114,8 @@ class Store:
             self._db = Rdict(str(path), _options(memory))
             found = self._db.get(POSITION)
         except Exception as error:  # rocksdict raises bare Exception
+            if any(cause in str(error) for cause in _NOT_NOW):
+                raise OSError(str(error)) from error
             raise StoreForeign(f"cannot be read: {error}") from error
         try:
             self.position = (
