@@ -47,7 +47,8 @@ async def after_failure(desk: Desk, work: Work, error: UpstreamError) -> Next:
         return Until(work.now + BUSY_WAIT_MS, failed=True)
     if isinstance(error, NotSent | OutcomeUnknown):
         until = work.now + retry_ms(desk, work, error)
-        return await pause(desk, work, Hold.UPSTREAM, code=failure_code(error), until=until)
+        await pause(desk, work, Hold.UPSTREAM, code=failure_code(error))
+        return Until(until, failed=not isinstance(error, BreakerOpen))
     shown: dict[str, Any] = {
         "detail": error.failure.text,
         "request_id": error.failure.request_id,

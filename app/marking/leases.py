@@ -53,7 +53,7 @@ async def renew_lease(source: Database | Transaction, lease: Lease, *, for_ms: i
 
 
 async def release(
-    source: Database | Transaction, lease: Lease, *, next_ms: int | None, failures: int = 0
+    source: Database | Transaction, lease: Lease, *, next_ms: int | None, failed: bool = False
 ) -> None:
     """Give the order back; `next_ms`: ms UTC of the next look, unless it was woken meanwhile.
 
@@ -61,11 +61,11 @@ async def release(
     """
     touched = await source.execute(
         """update marking.orders set lease_owner = null, lease_until = null,
-               failures = %(failures)s,
+               failures = failures + %(failed)s::int,
                due_at = case when wake_seq = %(seen)s
                    then to_timestamp(%(next_ms)s::bigint / 1000.0) else now() end
            where id = %(id)s and lease_seq = %(seq)s""",
-        failures=failures,
+        failed=failed,
         seen=lease.wake_seq,
         next_ms=next_ms,
         id=lease.order_id,

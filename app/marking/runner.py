@@ -35,7 +35,7 @@ from app.marking.calls import CallRow
 from app.marking.checking import check_goods
 from app.marking.circulation import freeze_documents, freeze_reports, refresh_codes
 from app.marking.collecting import collect, fetch
-from app.marking.database import BROKEN
+from app.marking.database import BROKEN, NOW_MS
 from app.marking.desk import AGAIN, Again, Desk, Next, Until, Work
 from app.marking.ending import ending
 from app.marking.failures import after_failure, after_missing_token, pause
@@ -139,15 +139,15 @@ async def advance(desk: Desk, order_id: str) -> OrderStatus | None:
         return None
     renewal = asyncio.create_task(_renew(desk, lease))
     result = Until(None, failed=True)
-    status, failures = None, 0
+    status = None
     try:
         result, work = await _steps(desk, lease)
-        status, failures = work.row.status, work.row.failures
+        status = work.row.status
     finally:
         renewal.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await renewal
-        await _release(desk, lease, result=result, failures=failures)
+        await _release(desk, lease, result=result)
     return status
 
 
@@ -177,25 +177,28 @@ async def _take(desk: Desk, work: Work, step: Step) -> Next:
     except UpstreamError as error:
         return await after_failure(desk, work, error)
     if isinstance(step, OUTGOING) and isinstance(result, Again):
-        await _clear_holds(desk, work)
+        await _after_success(desk, work)
     return result
 
 
-async def _clear_holds(desk: Desk, work: Work) -> None:
-    if work.row.hold not in CLEARED_BY_SUCCESS:
+async def _after_success(desk: Desk, work: Work) -> None:
+    if work.row.hold not in CLEARED_BY_SUCCESS and not work.row.failures:
         return
     async with desk.database.transaction() as tx:
         await store.clear_hold(tx, work.lease, *CLEARED_BY_SUCCESS)
+        await store.forget_failures(tx, work.lease)
 
 
-async def _release(desk: Desk, lease: Lease, *, result: Until, failures: int) -> None:
-    count = failures + 1 if result.failed else 0
+async def _release(desk: Desk, lease: Lease, *, result: Until) -> None:
     moment = result.moment
     if result.failed and moment is None:
-        database_now = await desk.database.one("select clock_timestamp() as now")
-        assert database_now is not None
-        moment = round(database_now["now"].timestamp() * 1_000) + desk.terms.backoff_ms(failures)
-    await leases.release(desk.database, lease, next_ms=moment, failures=count)
+        row = await desk.database.one(
+            f"select failures, {NOW_MS} as now from marking.orders where id = %(id)s",  # noqa: S608
+            id=lease.order_id,
+        )
+        assert row is not None, "orders are never deleted"
+        moment = row["now"] + desk.terms.backoff_ms(row["failures"])
+    await leases.release(desk.database, lease, next_ms=moment, failed=result.failed)
 
 
 async def _renew(desk: Desk, lease: Lease) -> None:

@@ -240,6 +240,15 @@ async def clear_hold(tx: Transaction, lease: Lease, *kinds: Hold) -> None:
     )
 
 
+async def forget_failures(tx: Transaction, lease: Lease) -> None:
+    """Something went well: the next failure is the first in a row."""
+    await tx.execute(
+        "update marking.orders set failures = 0 where id = %(id)s and lease_seq = %(seq)s",
+        id=lease.order_id,
+        seq=lease.seq,
+    )
+
+
 async def operator_lease(tx: Transaction, order_id: str, *, actor: str) -> tuple[Lease, OrderRow]:
     """A lease of one transaction: fences the runner, refuses while a call is doubtful."""
     row = await tx.one(

@@ -58,3 +58,14 @@ async def test_without_a_wake_up_the_next_look_is_as_asked(rig: Rig) -> None:
     await leases.release(rig.database, lease, next_ms=None)
 
     assert (await rig.order(order)).due_at is None
+
+
+async def test_a_look_that_did_nothing_forgets_no_failure(rig: Rig) -> None:
+    rig.works = False
+    order = await rig.start(20)
+    for failed in (True, False, True):
+        lease = await leases.take_lease(rig.database, order, owner="w1/1", for_ms=100_000)
+        assert lease is not None
+        await leases.release(rig.database, lease, next_ms=None, failed=failed)
+
+    assert (await rig.order(order)).failures == 2

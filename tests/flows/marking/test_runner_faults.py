@@ -1,13 +1,17 @@
 """What goes wrong at the border, and that each order ends with one of everything."""
 
+import contextlib
 from typing import Any
 
 import pytest
 
 from app.domain.marking.dictionaries import DropoutReason
 from app.domain.marking.draft import DropoutPlan, PostprocessPlan
+from app.marking import runner
+from app.marking.database import NOW_MS, ms
 from app.marking.errors import OrderStateError
 from app.marking.operations import retry
+from app.marking.runner import advance
 from app.marking.waivers import close_with_rest
 from tests.flows.marking.rig import Rig
 
@@ -232,3 +236,54 @@ async def test_a_report_whose_answer_is_lost_is_found(rig: Rig) -> None:
 
     await rig.until_status(order, "COMPLETED", within_s=60)
     assert rig.posted("suz.utilisation") == 1
+
+
+async def pauses(rig: Rig, order: str, count: int) -> list[int]:
+    """Failures in a row after each look; every pause is at least as long as their number asks."""
+    told = []
+    for number in range(count):
+        before = (await rig.database.rows(f"select {NOW_MS} as now"))[0]["now"]
+        with contextlib.suppress(ZeroDivisionError):
+            await advance(rig.desk, order)
+        row = await rig.order(order)
+        due_ms = ms(row.due_at)
+        assert due_ms is not None
+        assert due_ms >= before + rig.desk.terms.backoff_ms(number)
+        told.append(row.failures)
+    return told
+
+
+async def test_pauses_grow_while_an_upstream_fails(rig: Rig) -> None:
+    rig.works = False
+    rig.player.fault("nk.mark_check", "status", status=500, times=0)
+    order = await rig.start(5)
+
+    assert await pauses(rig, order, 3) == [1, 2, 3]
+
+
+async def test_a_call_that_went_well_ends_a_row_of_failures(rig: Rig) -> None:
+    for number in (1, 2):
+        rig.player.fault("suz.fetch_codes", "gate", nth=number)
+    order = await rig.start(20)
+    await rig.until_gate(order)
+    await rig.database.execute("update marking.orders set failures = 3")
+
+    rig.release_gates()
+    await rig.until_gate(order)
+
+    row = await rig.order(order)
+    rig.release_gates()
+    assert (row.status, row.failures) == ("COLLECTING", 0)
+
+
+async def test_pauses_grow_while_a_step_goes_wrong_unforeseen(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_given: Any) -> None:
+        raise ZeroDivisionError
+
+    rig.works = False
+    order = await rig.start(5)
+    monkeypatch.setattr(runner, "load_work", broken)
+
+    assert await pauses(rig, order, 3) == [1, 2, 3]
