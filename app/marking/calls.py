@@ -81,9 +81,7 @@ async def open_of(tx: Transaction, order_id: str, *, terms: Terms) -> list[Call]
 def _call(row: CallRow, terms: Terms) -> Call:
     due = ms(row.not_before)
     if row.state is CallState.UNKNOWN and row.doubtful_since is not None:
-        step = min(row.reconcile_step, terms.lookups - 1)
-        lookup = row.doubtful_since + terms.scaled_ms(terms.marking_reconcile_delays_s[step])
-        due = None if row.look_now else max(due or 0, lookup)
+        due = None if row.look_now else max(due or 0, lookup_due(row, terms))
     return Call(
         row.id,
         row.operation,
@@ -93,6 +91,13 @@ def _call(row: CallRow, terms: Terms) -> Call:
         quantity=row.quantity,
         due=due,
     )
+
+
+def lookup_due(row: CallRow, terms: Terms) -> int:
+    """When the delay before the next lookup that counts has passed (ms UTC)."""
+    step = min(row.reconcile_step, terms.lookups - 1)
+    delay = terms.scaled_ms(terms.marking_reconcile_delays_s[step])
+    return (row.doubtful_since or 0) + delay
 
 
 class NewCall(msgspec.Struct, frozen=True):
@@ -216,16 +221,6 @@ async def settle(
         id=call_id,
     )
     await _note(tx, call_id, f"call.{state.lower()}", remote_id=remote_id)
-
-
-async def looked_in_vain(tx: Transaction, call_id: str) -> None:
-    """A complete lookup that found nothing counts; the next delay starts now."""
-    await tx.execute(
-        """update marking.calls set looked_at = clock_timestamp(), not_before = null,
-               look_now = false, reconcile_step = reconcile_step + 1
-           where id = %(id)s and state = 'UNKNOWN'""",
-        id=call_id,
-    )
 
 
 async def postpone(tx: Transaction, call_id: str, *, for_ms: int) -> None:

@@ -20,6 +20,7 @@ from app.marking.desk import AGAIN, Desk, Next, Work
 from app.marking.document_lookup import Ours, matching_documents
 from app.marking.failures import pause
 from app.marking.leases import holds, lock_orders
+from app.marking.lookups import looked_in_vain, lookups_with
 from app.marking.messages_ru import hold_text
 from app.marking.metrics import DOUBLES, RECONCILIATIONS
 from app.marking.observing import Seen, apply, observe, station_row
@@ -47,20 +48,25 @@ async def look(desk: Desk, work: Work, call: CallRow) -> Next:
 
 async def vain(desk: Desk, work: Work, call: CallRow, *, may_be_absent: bool = True) -> Next:
     """A complete lookup found nothing; after all of them the call did not happen."""
-    last = call.reconcile_step + 1 >= desk.terms.lookups
+    lookups = lookups_with(call, desk.terms, at=work.now)
+    early = lookups == call.reconcile_step
+    absent = may_be_absent and _last(desk, work, call)
     async with desk.database.transaction() as tx:
         if not await holds(tx, work.lease):
             return AGAIN
-        if last and may_be_absent:
+        if absent:
             await calls.settle(tx, call.id, CallState.ABSENT)
             await store.clear_hold(tx, work.lease, Hold.UNKNOWN_OUTCOME)
         else:
-            await calls.looked_in_vain(tx, call.id)
-    absent = last and may_be_absent
+            await looked_in_vain(tx, call.id, lookups=lookups)
     RECONCILIATIONS.labels(call.operation, "absent" if absent else "vain").inc()
-    if not absent and await _waited_too_long(desk, work, call):
+    if not (absent or early) and await _waited_too_long(desk, work, call):
         return await pause(desk, work, Hold.ATTENTION, code="sending-too-long")
     return AGAIN
+
+
+def _last(desk: Desk, work: Work, call: CallRow) -> bool:
+    return lookups_with(call, desk.terms, at=work.now) >= desk.terms.lookups
 
 
 async def _waited_too_long(desk: Desk, work: Work, call: CallRow) -> bool:
@@ -104,7 +110,7 @@ async def _look_for_order(desk: Desk, work: Work, call: CallRow) -> Next:
     if ours:
         return await found(desk, work, call, several=several)
     result = await vain(desk, work, call, may_be_absent=not candidates)
-    if candidates and call.reconcile_step + 1 >= desk.terms.lookups:
+    if candidates and _last(desk, work, call):
         shown: dict[str, Any] = {"suz_order_ids": candidates}
         return await pause(desk, work, Hold.ATTENTION, code="foreign-candidate", **shown)
     return result
@@ -182,7 +188,7 @@ async def _look_for_codes(desk: Desk, work: Work, call: CallRow) -> Next:
         buffers = await load_buffers(tx, place.row_id)
         buffer = next(b for b in buffers if b.gtin == gtin)
         lost = missing(buffer)
-        last = got.closed or call.reconcile_step + 1 >= desk.terms.lookups
+        last = got.closed or _last(desk, work, call)
         if got.blocks:
             await calls.settle(tx, call.id, CallState.FOUND)
         elif lost > buffer.lost and last:
