@@ -22,7 +22,7 @@ from app.marking.desk import AGAIN, Desk, Next, Until, Work
 from app.marking.failures import pause
 from app.marking.leases import lock_orders
 from app.marking.metrics import CODES_DUPLICATE, CODES_MALFORMED, CODES_RECOVERED, CODES_STORED
-from app.marking.observing import Seen, apply, refresh_status, station_row
+from app.marking.observing import Seen, apply, look_now, refresh_status, station_row
 from app.marking.sealing import Sealer, block_place
 from app.marking.views import load_buffers
 
@@ -99,15 +99,10 @@ async def fetch(desk: Desk, work: Work, call: CallRow) -> Next:
         codes[:] = [kept.code] if kept.code else []
 
     async def refused(refusal: Refused) -> Next:
-        await _read_counters(desk, work, access=access, place=place)
-        shown: dict[str, Any] = {"detail": refusal.failure.text}
-        async with desk.database.transaction() as tx:
-            now = await tx.value(
-                """select remote_status from marking.suz_orders where id = %(id)s""",
-                id=place.row_id,
-            )
-        if now == "CLOSED":
+        seen = await look_now(desk, work)
+        if any(b.buffer_status == "CLOSED" and b.gtin.rjust(14, "0") == gtin for b in seen or ()):
             return AGAIN
+        shown: dict[str, Any] = {"detail": refusal.failure.text}
         return await pause(desk, work, Hold.ATTENTION, code="codes-refused", **shown)
 
     attempt = Attempt(

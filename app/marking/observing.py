@@ -90,7 +90,7 @@ async def apply(tx: Transaction, row_id: str, seen: Seen) -> bool:
     if stand is None or not stand["newer"]:
         return False
     changed = [await _apply_buffer(tx, row_id, buffer, at=seen.at) for buffer in seen.buffers]
-    status = seen.status or _state_of(seen.buffers)
+    status = seen.status or await _state_of(tx, row_id, seen.buffers)
     moved = status is not None and status != stand["remote_status"]
     await tx.execute(
         """update marking.suz_orders set remote_status = coalesce(%(status)s, remote_status),
@@ -118,8 +118,16 @@ async def apply(tx: Transaction, row_id: str, seen: Seen) -> bool:
     return moved or any(changed)
 
 
-def _state_of(buffers: Sequence[Buffer]) -> str | None:
-    """An order whose buffers show no status yet is only created."""
+async def _state_of(tx: Transaction, row_id: str, buffers: Sequence[Buffer]) -> str | None:
+    """Only all buffers together tell it; while they show no status the order is only created."""
+    unseen = await tx.one(
+        """select 1 from marking.buffers
+           where suz_order_id = %(id)s and gtin <> all(%(seen)s) limit 1""",
+        id=row_id,
+        seen=[buffer.gtin.rjust(14, "0") for buffer in buffers],
+    )
+    if unseen is not None:
+        return None
     known = tuple(
         KnownBuffer(b.gtin, 0, remote=RemoteBuffer(str(b.buffer_status)))
         for b in buffers

@@ -117,7 +117,7 @@ def happen(spec: FaultSpec, call: Call) -> None:
             place_foreign(who, spec, spec.products or _products(call), now_ms=now)
         case "close":
             order_id = spec.order_id or call.query.get("orderId") or _order_id(call)
-            close_elsewhere(who, order_id, now)
+            close_elsewhere(who, order_id, now, gtin=spec.gtin)
 
 
 def end_tokens(who: Participant, kind: Kind, *, stolen: bool) -> int:
@@ -133,13 +133,15 @@ def end_tokens(who: Participant, kind: Kind, *, stolen: bool) -> int:
     return len(live)
 
 
-def close_elsewhere(who: Participant, order_id: str, now_ms: int) -> bool:
-    """The order is closed in the cabinet; False when it cannot be."""
+def close_elsewhere(
+    who: Participant, order_id: str, now_ms: int, *, gtin: str | None = None
+) -> bool:
+    """The order, or one buffer of it, is closed in the cabinet; False when it cannot be."""
     who.settle(now_ms)
     order = who.orders.get(order_id)
     if order is None or order.status != "READY":
         return False
-    orders.close(order, now_ms, "UI")
+    orders.close(order, now_ms, "UI", gtin=gtin)
     return True
 
 

@@ -7,11 +7,12 @@ import psycopg2
 import pytest
 
 from app.domain.marking.order import Hold, OrderStatus
-from app.integrations.suz_answers import CodesBlock
+from app.integrations.suz_answers import Buffer, BufferWord, CodesBlock
 from app.marking import leases, retention, rotation, store
 from app.marking.collecting import Place, store_block
-from app.marking.database import raw
+from app.marking.database import NOW_MS, raw
 from app.marking.errors import OrderStateError
+from app.marking.observing import Seen, apply, station_row
 from app.marking.rotation import WrongKeys, require_known_keys, seal_anew
 from app.marking.sealing import SealBroken, Sealer, apikey_place, call_place
 from app.marking.store import Change
@@ -78,6 +79,23 @@ async def test_the_older_key_is_needed_until_its_last_row_is_sealed_anew(
     while await seal_anew(rig.database, both):
         pass
     assert await require_known_keys(rig.database, alone) is False
+
+
+async def test_one_buffer_tells_nothing_of_the_state_of_its_order(rig: Rig) -> None:
+    rig.player.fault("suz.create_order", "stay", state="PENDING", for_s=100_000)
+    order = await rig.start(5, 6)
+    await rig.until_status(order, "EMITTING")
+    both = [Buffer(gtin, BufferWord("CLOSED")) for gtin in rig.gtins(2)]
+    later = await rig.count(f"select {NOW_MS} + 60000 as later")
+
+    async def shown(buffers: list[Buffer], at: int) -> str:
+        async with rig.database.transaction() as tx:
+            row = await station_row(tx, order)
+            await apply(tx, row["id"], Seen(at, buffers))
+            return str((await station_row(tx, order))["remote_status"])
+
+    assert await shown(both[:1], later) != "CLOSED"
+    assert await shown(both, later + 1) == "CLOSED"
 
 
 @pytest.mark.parametrize(
