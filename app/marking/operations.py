@@ -8,7 +8,8 @@ from app.domain.marking.dictionaries import ReleaseMethod
 from app.domain.marking.document import DocumentPurpose
 from app.domain.marking.draft import DropoutPlan, PostprocessPlan, WithdrawPlan
 from app.domain.marking.order import Cause, Hold, OrderStatus, Profile
-from app.marking import audit, sign_requests, store
+from app.domain.marking.view import CallState
+from app.marking import audit, calls, sign_requests, store
 from app.marking.audit import Entry
 from app.marking.circulation import freeze_chosen
 from app.marking.database import NOW_MS, Transaction, as_json
@@ -96,8 +97,19 @@ async def retry(desk: Desk, order_id: str, *, user_id: str) -> OrderRow:
                where order_id = %(id)s and state in ('PLANNED', 'UNKNOWN')""",
             id=row.id,
         )
+        if row.status is S.COLLECTING:
+            await _ask_for_blocks_again(tx, row.id)
 
     return await operate(desk, order_id, user_id=user_id, action="retried", change=change)
+
+
+async def _ask_for_blocks_again(tx: Transaction, order_id: str) -> None:
+    """Codes handed out and not here count as lost only after another look for their blocks."""
+    await tx.execute(
+        """update marking.buffers b set lost = 0 from marking.suz_orders s
+           where s.order_id = %(id)s and s.current and b.suz_order_id = s.id and b.lost > 0""",
+        id=order_id,
+    )
 
 
 async def introduce(desk: Desk, order_id: str, *, user_id: str) -> OrderRow:
@@ -202,18 +214,21 @@ async def decide_report(
     async def change(tx: Transaction, _lease: Lease, row: OrderRow) -> None:
         if row.hold is not Hold.ATTENTION:
             raise OrderStateError("Решение не требуется.", order_id=row.id)
-        settled = await tx.execute(
-            """update marking.calls set state = %(state)s where subject_id = %(id)s
+        call_id = await tx.value(
+            """select id from marking.calls where order_id = %(order)s and subject_id = %(id)s
                    and operation = 'send_report' and state = 'UNKNOWN'""",
-            state="FOUND" if sent else "ABSENT",
+            order=row.id,
             id=report,
         )
-        if not settled:
+        if call_id is None:
             raise OrderStateError("Ответ на этот отчёт не ждут.", order_id=row.id)
+        await calls.settle(tx, call_id, CallState.FOUND if sent else CallState.ABSENT)
         if sent:
             await tx.execute(
                 """update marking.suz_reports set status = 'SUCCESS',
-                       final_at = clock_timestamp() where id = %(id)s""",
+                       final_at = clock_timestamp()
+                   where id = %(id)s and order_id = %(order)s""",
+                order=row.id,
                 id=report,
             )
         await clear_attention(tx, row.id)
