@@ -1,4 +1,4 @@
-"""What an operator decides about calls and codes nobody can tell more of."""
+"""Calls and codes in doubt: what an operator asks for, and what is closed elsewhere."""
 
 from typing import Any
 
@@ -14,6 +14,38 @@ from tests.flows.marking.rig import Rig, playing_worker
 
 def is_missing_codes(row: Any) -> bool:
     return (row.hold_detail or {}).get("code") == "codes-missing"
+
+
+async def test_lookups_asked_for_at_once_do_not_make_a_lost_order_absent(
+    dsn: str, sandbox: str
+) -> None:
+    never: dict[str, Any] = {"marking_reconcile_delays_s": (100_000.0,) * 3}
+    async with playing_worker(dsn, sandbox, inn="7700000048", **never) as rig:
+        rig.player.fault("suz.create_order", "drop", when="before")
+        order = await rig.start(20)
+        await rig.until(lambda row: row.hold == "unknown_outcome", order)
+        looked = rig.posted("suz.order_list")
+
+        for _ in range(3):
+            await retry(rig.desk, order, user_id=rig.user_id)
+            await rig.tick()
+
+        assert rig.posted("suz.order_list") == looked + 3
+        assert rig.posted("suz.create_order") == 1
+        call = "select reconcile_step from marking.calls where state = 'UNKNOWN'"
+        assert await rig.count(call) == 0
+
+
+async def test_one_gtin_closed_elsewhere_does_not_close_the_order(rig: Rig) -> None:
+    rig.player.fault("suz.fetch_codes", "close", gtin=rig.gtins(1)[0])
+
+    order = await rig.start(20, 30)
+
+    row = await rig.until_status(order, "COMPLETED", within_s=60)
+    assert row.hold is None
+    assert await rig.count("select count(*) from marking.codes") == 30
+    incomplete = "select count(*) from marking.buffers where status = 'INCOMPLETE'"
+    assert await rig.count(incomplete) == 1
 
 
 async def test_retry_asks_for_lost_blocks_again(rig: Rig) -> None:

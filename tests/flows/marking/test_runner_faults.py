@@ -13,7 +13,7 @@ from app.marking.errors import OrderStateError
 from app.marking.operations import retry
 from app.marking.runner import advance
 from app.marking.waivers import close_with_rest
-from tests.flows.marking.rig import Rig, playing_worker
+from tests.flows.marking.rig import Rig
 
 
 async def stored(rig: Rig) -> int:
@@ -55,26 +55,6 @@ async def test_an_order_that_never_arrived_is_sent_again_with_the_same_bytes(rig
     assert sent[0]["body"] == sent[1]["body"]
     assert rig.posted("suz.order_list") >= 3
     rig.player.assert_clean()
-
-
-async def test_lookups_asked_for_at_once_do_not_make_a_lost_order_absent(
-    dsn: str, sandbox: str
-) -> None:
-    never: dict[str, Any] = {"marking_reconcile_delays_s": (100_000.0,) * 3}
-    async with playing_worker(dsn, sandbox, inn="7700000048", **never) as rig:
-        rig.player.fault("suz.create_order", "drop", when="before")
-        order = await rig.start(20)
-        await rig.until(lambda row: row.hold == "unknown_outcome", order)
-        looked = rig.posted("suz.order_list")
-
-        for _ in range(3):
-            await retry(rig.desk, order, user_id=rig.user_id)
-            await rig.tick()
-
-        assert rig.posted("suz.order_list") == looked + 3
-        assert rig.posted("suz.create_order") == 1
-        call = "select reconcile_step from marking.calls where state = 'UNKNOWN'"
-        assert await rig.count(call) == 0
 
 
 async def test_a_document_whose_answer_is_lost_is_found_by_our_number(rig: Rig) -> None:
@@ -121,18 +101,6 @@ async def test_an_order_that_closes_itself_needs_no_close(rig: Rig) -> None:
     row = await rig.database.one("select closed_by from marking.suz_orders")
     assert row is not None
     assert row["closed_by"] == "EXHAUSTED"
-
-
-async def test_one_gtin_closed_elsewhere_does_not_close_the_order(rig: Rig) -> None:
-    rig.player.fault("suz.fetch_codes", "close", gtin=rig.gtins(1)[0])
-
-    order = await rig.start(20, 30)
-
-    row = await rig.until_status(order, "COMPLETED", within_s=60)
-    assert row.hold is None
-    assert await stored(rig) == 30
-    incomplete = "select count(*) from marking.buffers where status = 'INCOMPLETE'"
-    assert await rig.count(incomplete) == 1
 
 
 async def test_a_close_whose_answer_is_lost_is_done(rig: Rig) -> None:
