@@ -18,6 +18,7 @@ Row = dict[str, Any]
 POOL_MOST = 8
 ANSWER_S = 20.0
 CONNECT_S = 5
+SLICE = 500  # rows made at a time while others wait for the loop
 _AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, TimeoutError, OSError)
 
 
@@ -42,7 +43,11 @@ class Transaction:
 
     async def rows(self, sql: str, **parameters: Any) -> list[Row]:
         await self._cursor.execute(sql, parameters)
-        return [dict(row) for row in await self._cursor.fetchall()]
+        found: list[Row] = []
+        while len(part := await self._cursor.fetchmany(SLICE)) == SLICE:
+            found += map(dict, part)
+            await asyncio.sleep(0)
+        return found + [dict(row) for row in part]
 
     async def one(self, sql: str, **parameters: Any) -> Row | None:
         await self._cursor.execute(sql, parameters)

@@ -1,14 +1,21 @@
 """Reports: every view reads, and says what the operations say."""
 
+import asyncio
 import io
+import threading
 import time
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import msgspec
 import pytest
+from aiohttp import web
 from rich.console import Console
 
-from app.certificates.database import Database
+from app.certificates.database import SLICE, Database, Row
 from app.certificates.mart import Mart
 from app.certificates.reports import PLOTTED, REPORTS, plot, report_rows, report_table, write_csv
 from app.domain.certificates.commands import (
@@ -18,9 +25,11 @@ from app.domain.certificates.commands import (
     IssueCertificate,
     RequestRefund,
 )
+from app.domain.decision import Reply
 from app.domain.policy import DAY_MS, Policy
 from tests.domain.certificates.order_town import payment, sale, sold
 from tests.mart.told import Law, a_life, call, taken
+from web import mart_api
 
 MONTH_MS = 31 * DAY_MS
 
@@ -101,3 +110,59 @@ async def test_what_is_drawn_is_a_picture(
     path = tmp_path / "report.png"
     plot(name, await report_rows(database, name), str(path))
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+class Held(list[Row]):
+    """Rows that nobody gets before the loop has had a turn."""
+
+    released = threading.Event()
+
+    def __iter__(self) -> Iterator[Row]:
+        assert self.released.wait(20), "the loop stood still"
+        return super().__iter__()
+
+
+@pytest.mark.parametrize(
+    ("form", "shown"),
+    [("csv", "day,balance\r\n1,5\r\n"), ("json", [msgspec.Raw(b'{"day":1,"balance":5}')])],
+)
+async def test_the_loop_goes_on_while_a_report_is_made(
+    form: str, shown: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = Held([{"day": 1, "balance": 5}])
+    rows.released.clear()
+
+    async def found(*_: object, **__: object) -> list[Row]:
+        return rows
+
+    monkeypatch.setattr(mart_api, "report_rows", found)
+    asked: Any = SimpleNamespace(
+        path={"name": "liability"},
+        query={"format": form},
+        instance="i",
+        registry=SimpleNamespace(database=None),
+    )
+    making = asyncio.create_task(_made(asked))
+    asyncio.get_running_loop().call_later(0.05, rows.released.set)
+    made = await making
+    assert (made.text if isinstance(made, web.Response) else made.fields["rows"]) == shown
+
+
+async def _made(asked: Any) -> Reply | web.Response:
+    return await (await mart_api.read_report(asked))()
+
+
+async def test_others_have_their_turn_between_slices_of_rows(database: Database) -> None:
+    turns: list[int] = []
+    async with database.transaction() as tx:
+        await tx.execute("CREATE TEMP TABLE many ON COMMIT DROP AS SELECT generate_series(1, 1001)")
+        cursor = tx._cursor
+        execute = cursor.execute
+
+        async def executed(*words: object) -> None:
+            await execute(*words)
+            asyncio.get_running_loop().call_soon(turns.append, len(turns))
+
+        cursor.execute = executed
+        rows = await tx.rows("SELECT * FROM many")
+        assert (len(rows), turns) == (SLICE * 2 + 1, [0])
