@@ -58,7 +58,7 @@ def worker(
     role: Annotated[str, typer.Option(help="ledger or services")] = "ledger",
 ) -> None:
     """Run one worker process in the foreground."""
-    from app.worker import alone_in, install_loop, run  # noqa: PLC0415 - the loop comes before the app
+    from app.worker import alone_in, install_loop, run  # noqa: PLC0415 - loop first, then the app
 
     known = settings()
     if role == "services" and known.database_url is None:
