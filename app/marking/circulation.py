@@ -67,7 +67,8 @@ async def freeze_introduction_parts(tx: Transaction, desk: Desk, *, row: OrderRo
         rows[start : start + MAX_CODES_PER_DOCUMENT]
         for start in range(0, len(rows), MAX_CODES_PER_DOCUMENT)
     ]
-    for part, chunk in enumerate(chunks, start=1):
+    first = await _next_part(tx, row.id, DocumentPurpose.INTRODUCE)
+    for part, chunk in enumerate(chunks, start=first):
         pairs = tuple((code["ki"], code["tnved"]) for code in chunk)
         body = bodies.introduction_body(pairs, inn=inn, attributes=row.attributes)
         kis = tuple(ki for ki, _ in pairs)
@@ -94,19 +95,26 @@ async def freeze_chosen(
     chosen = plan.dropout if purpose is DocumentPurpose.WRITE_OFF else plan.withdraw
     assert chosen is not None, "the plan asks for this document"
     kis = await _chosen(tx, row.id, chosen.codes, purpose=purpose)
-    first = await tx.value(
-        """select coalesce(max(part), 0) + 1 from marking.documents
-           where order_id = %(id)s and purpose = %(purpose)s""",
-        id=row.id,
-        purpose=purpose,
-    )
+    first = await _next_part(tx, row.id, purpose)
     starts = range(0, len(kis), MAX_CODES_PER_DOCUMENT)
-    for part, start in enumerate(starts, start=int(first)):
+    for part, start in enumerate(starts, start=first):
         codes = tuple(kis[start : start + MAX_CODES_PER_DOCUMENT])
         body = _side_body(chosen, codes, inn=inn)
         document = NewDocument(purpose, body, part, codes, {"codes": len(codes)})
         await freeze_document(tx, desk, row=row, document=document)
     return len(starts)
+
+
+async def _next_part(tx: Transaction, order_id: str, purpose: DocumentPurpose) -> int:
+    """New documents about codes are parts of their own: they hold other codes than old ones."""
+    return int(
+        await tx.value(
+            """select coalesce(max(part), 0) + 1 from marking.documents
+               where order_id = %(id)s and purpose = %(purpose)s""",
+            id=order_id,
+            purpose=purpose,
+        )
+    )
 
 
 def _side_body(plan: DropoutPlan | WithdrawPlan, codes: tuple[str, ...], *, inn: str) -> bytes:

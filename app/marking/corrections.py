@@ -126,7 +126,8 @@ async def _freeze_again(
         S.DOC_SIGNING,
     }
     if introduces:
-        await freeze_introduction_parts(tx, desk, row=row, inn=participant.inn)
+        if not await freeze_introduction_parts(tx, desk, row=row, inn=participant.inn):
+            raise OrderStateError("Кодов для ввода в оборот нет.", order_id=row.id)
     else:
         documented = row.profile is Profile.DOCUMENT_FIRST
         again = documented and (row.status in {S.DOC_REJECTED, S.DOC_SIGNING} or relined)

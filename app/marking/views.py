@@ -100,6 +100,7 @@ Calls = dict[tuple[Operation, str], Call]
 
 
 async def _documents(tx: Transaction, order_id: str, open_calls: Calls) -> tuple[Document, ...]:
+    """An introduction that failed counts until its codes were freed for other documents."""
     signed = _SIGNED.format(subject="d.id", purpose="document", sha="d.body_sha256")
     absent = _ABSENT.format(subject="d.id", operation=Operation.SUBMIT_DOCUMENT)
     rows = await tx.rows(
@@ -110,6 +111,10 @@ async def _documents(tx: Transaction, order_id: str, open_calls: Calls) -> tuple
                         and t.status = 'TECH_ERROR' and t.body_sha256 = d.body_sha256
                         and t.attempt < d.attempt) as resends
             from marking.documents d where d.order_id = %(id)s
+                 and (d.purpose <> 'introduce'
+                      or d.status not in ('REJECTED', 'TECH_ERROR', 'CANCELLED')
+                      or exists (select 1 from marking.document_codes l
+                                 where l.document_id = d.id and l.live))
             order by d.purpose, d.part, d.attempt desc""",  # noqa: S608
         id=order_id,
     )
