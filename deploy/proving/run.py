@@ -30,7 +30,7 @@ WARM_S = 3.0
 CALM_AGAIN_S = 90.0
 NEWS_S = 10.0
 # A line that came before its certificate asks again soon, so that the run can see its end.
-SAGA_RETRY_S = (1, 2, *(5,) * 600)
+SAGA_RETRY_S = (1, 2, 5, 10, 20, *(40,) * 600)
 
 
 class Plan(msgspec.Struct, frozen=True):
