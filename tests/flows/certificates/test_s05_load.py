@@ -75,6 +75,9 @@ async def test_rejected_rows_are_written_corrected_and_loaded(town: Town, tmp_pa
     assert await ended(town, process) == 2, output.read_text()
     rejected = tmp_path / "gifts.csv.rejected.csv"
     assert stat.S_IMODE(rejected.stat().st_mode) == 0o600
+    said = output.read_text()
+    assert f"rejected rows: {rejected}\n" in said
+    assert f"load COPY {batch.replace('=', ' ')} --attempt 2\n" in said
     with rejected.open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert [(line["row"], line["refusal"]) for line in lines] == [

@@ -19,6 +19,7 @@ from app.marking import people
 from app.marking.database import connect
 from app.migrations import migrate
 from deploy.sandbox.cards import gtin_of
+from tests.flows.marking.stack import Stack
 
 GTIN = gtin_of(1)
 
@@ -201,3 +202,18 @@ async def person_of(dsn: str, key: str) -> people.Person | None:
         return await people.by_key(database, key)
     finally:
         await database.close()
+
+
+def test_an_order_is_cancelled_by_its_operator(stack: Stack) -> None:
+    shop = stack.shop(signer="browser")
+    shop.sign_in()
+    order = shop.order((GTIN, 1))["id"]
+    shop.until_status(order, "DOC_SIGNING")
+    url, key = stack.main.url, shop.key
+    status = run("status", order, url=url, key=key)
+    assert "cancel" in status.output
+    done = run("do", order, "cancel", url=url, key=key)
+    assert done.exit_code == 0, done.output
+    assert done.output == f"{order} CANCELLED\n"
+    assert shop.read(order)["status"] == "CANCELLED"
+    assert run("do", order, "cancel", url=url, key=key).exit_code == 1
