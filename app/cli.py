@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from psycopg2 import ProgrammingError
+from psycopg2 import OperationalError, ProgrammingError
 from psycopg2.extensions import parse_dsn
 from pydantic import ValidationError
 from rich.console import Console
@@ -25,6 +25,7 @@ from app.keys_cli import keys
 from app.load_cli import load
 from app.marking_cli import marking
 from app.marking_settings import MarkingSettings, marking_settings
+from app.migrations import MigrationRefused, require_current
 from app.settings import Settings, settings
 from app.supervisor import up as run_everything
 from app.users_cli import users
@@ -61,8 +62,8 @@ def worker(
     from app.worker import alone_in, install_loop, run  # noqa: PLC0415 - loop first, then the app
 
     known = settings()
-    if role == "services" and known.database_url is None:
-        end("a services worker needs its database: set DATABASE_URL")
+    if role == "services":
+        _require_database(known.database_url)
     logs.configure(known.log_format, known.log_level)
     install_loop()
     asyncio.set_event_loop(asyncio.new_event_loop())
@@ -77,6 +78,15 @@ def worker(
         run(ServicesRole(known, _internal_socket(known.internal_host, known.internal_port)).app)
     else:
         raise typer.BadParameter("ledger or services", param_hint="--role")
+
+
+def _require_database(dsn: str | None) -> None:
+    if dsn is None:
+        end("a services worker needs its database: set DATABASE_URL")
+    try:
+        require_current(dsn)
+    except (MigrationRefused, OperationalError) as refused:
+        end(str(refused))
 
 
 @cli.command()

@@ -214,10 +214,6 @@ class FencedWriter:
         self._producer = (-1, -1)
         self._sequences: dict[TopicPartition, int] = {}
 
-    @property
-    def epoch(self) -> int:
-        return self._producer[1]
-
     async def open(self) -> None:
         self._producer = await self._link.next_epoch(self._id)
         self._sequences = {}

@@ -84,10 +84,6 @@ _notification = msgspec.msgpack.Decoder(NotificationRecord)
 _head = msgspec.msgpack.Decoder(_Head)
 
 
-def journal_key(prefix: bytes, entity_id: str) -> bytes:
-    return prefix + entity_id.encode()
-
-
 def decode_command(value: bytes) -> CommandRecord:
     """Raises `msgspec.DecodeError` for poison, `NewerSchema` for what is not."""
     return _decode(_command, value)

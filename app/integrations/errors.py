@@ -96,9 +96,6 @@ class UpstreamError(Exception):
     def retry_after_s(self) -> float | None:
         return self.failure.retry_after_s
 
-    def has_code(self, code: int) -> bool:
-        return code in self.failure.codes
-
 
 class NotSent(UpstreamError):
     outcome_of_class = Outcome.NOT_SENT

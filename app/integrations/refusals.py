@@ -25,7 +25,6 @@ from app.integrations.errors import (
 from app.integrations.redaction import redacted
 
 FOREIGN_TOKEN: Final = 1140
-ORDER_NOT_OPEN: Final = 3370
 MOST_PROBLEMS: Final = 100
 
 _TEXT_KEYS = ("error_message", "errors_message", "error_description", "message", "description")

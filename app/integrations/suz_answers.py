@@ -145,11 +145,6 @@ class CodesBlock(Veiled, Struct, frozen=True, rename="camel"):
 class BlockInfo(Struct, frozen=True, rename="camel"):
     block_id: Identifier
     quantity: int
-    block_date_time: int | None = None
-
-    @property
-    def handed_out_at_ms(self) -> int | None:
-        return milliseconds(counter(self.block_date_time))
 
 
 class BlockList(Struct, frozen=True, rename="camel"):

@@ -68,10 +68,6 @@ class DocumentEntry(Struct, frozen=True, rename="camel"):
         """Why it was refused: its errors, else its description."""
         return tuple(self.errors or ()) or tuple(filter(None, [self.download_desc]))
 
-    @property
-    def doc_date_ms(self) -> int | None:
-        return moment_ms(self.doc_date)
-
 
 class DocumentPage(Struct, frozen=True, rename="camel"):
     results: list[DocumentEntry]

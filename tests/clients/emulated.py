@@ -1,7 +1,6 @@
 """One participant of the emulator and our clients that call it."""
 
 import base64
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,16 +8,13 @@ import httpx
 import msgspec
 
 from app.integrations import suz
-from app.integrations.errors import (
-    Upstream,
-)
-from app.integrations.limits import LocalLimiter, Pace
+from app.integrations.errors import Upstream
+from app.integrations.http import UpstreamClient
 from app.integrations.redaction import Secret
 from app.integrations.requests import Access, by_bearer, by_station
-from app.integrations.upstreams import Addresses, Upstreams
 from deploy.sandbox.cards import gtin_of
 from deploy.sandbox.driver import Player, order_form
-from tests.clients.conftest import Claims, Watcher
+from tests.clients.conftest import Claims, Turns, Watcher
 
 INN = "7700000016"
 SHIRT, SOCKS = gtin_of(1), gtin_of(2)
@@ -38,13 +34,20 @@ def playing(origin: str) -> Iterator[Player]:
         yield someone
 
 
-def upstreams_at(origin: str, watcher: Watcher) -> Upstreams:
-    paces = {upstream: Pace(1_000) for upstream in Upstream}
-    return Upstreams(
-        Addresses(nk=origin, true_api=origin, suz=origin),
-        limiter=LocalLimiter(paces, time.monotonic),
-        observer=watcher,
-    )
+class Upstreams:
+    """Our clients of the three systems that the emulator stands for."""
+
+    def __init__(self, origin: str, watcher: Watcher) -> None:
+        def client(upstream: Upstream) -> UpstreamClient:
+            return UpstreamClient(upstream, origin, limiter=Turns(), observer=watcher)
+
+        self.nk = client(Upstream.NK)
+        self.true_api = client(Upstream.TRUE_API)
+        self.suz = client(Upstream.SUZ)
+
+    async def aclose(self) -> None:
+        for client in (self.nk, self.true_api, self.suz):
+            await client.aclose()
 
 
 def station(player: Player) -> Access:

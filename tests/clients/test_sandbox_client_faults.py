@@ -18,13 +18,13 @@ from app.integrations.errors import (
     Unexpected,
     UpstreamError,
 )
-from app.integrations.upstreams import Upstreams
 from deploy.sandbox.driver import Player, order_form, running
 from tests.clients.conftest import Claims, Watcher
 from tests.clients.emulated import (
     INN,
     NUMBER,
     SHIRT,
+    Upstreams,
     bearer,
     cms,
     order,
@@ -33,7 +33,6 @@ from tests.clients.emulated import (
     pass_time,
     playing,
     station,
-    upstreams_at,
 )
 
 
@@ -51,7 +50,7 @@ def player(origin: str) -> Iterator[Player]:
 
 @pytest.fixture
 async def clients(origin: str, watcher: Watcher) -> AsyncIterator[Upstreams]:
-    opened = upstreams_at(origin, watcher)
+    opened = Upstreams(origin, watcher)
     yield opened
     await opened.aclose()
 

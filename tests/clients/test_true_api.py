@@ -113,7 +113,6 @@ async def test_documents_are_listed_by_sender_date_and_page(
     assert got.value.next_page
     assert refused.status is DocumentWord.CHECKED_NOT_OK
     assert refused.texts == ("41: Недостаточное описание товара",)
-    assert refused.doc_date_ms == 1_759_306_526_748
     assert (odd.status, odd.status.known, odd.texts) == ("UNDEFINED", False, ())
     assert watcher.unknown == [(Upstream.TRUE_API, "DocumentWord")]
 

@@ -72,7 +72,7 @@ class History:
         self, certificate_id: str, sequence: int, state: Certificate, *events: Moved
     ) -> None:
         record = wire.JournalRecord(1, 1, sequence, raw(state), raw(events))
-        key = wire.journal_key(wire.CERTIFICATE, certificate_id)
+        key = wire.CERTIFICATE + certificate_id.encode()
         self.records.append((self.topics.journal, key, wire.encode(record)))
         names = {STATE: self.topics.state, TRANSACTION: self.topics.transaction}
         for output in self._publisher.outputs(key, record, sequence):

@@ -32,7 +32,7 @@ def published(
     record = wire.JournalRecord(1, 3, sequence, raw(state), raw(events), follow_ups, traceparent)
     stored = wire.decode_journal(wire.encode(record))
     publisher = Publisher(Policy(), lambda value: ("dlq-1", b"sealed " + value), alert)
-    return publisher.outputs(wire.journal_key(prefix, entity), stored, JOURNALED_AT)
+    return publisher.outputs(prefix + entity.encode(), stored, JOURNALED_AT)
 
 
 def raw(value: object) -> msgspec.Raw:

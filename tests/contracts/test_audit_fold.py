@@ -73,7 +73,7 @@ class Life:
         self.sequence += 1
         self.kinds |= {kind_of(event) for event in decision.events if isinstance(event, Moved)}
         record = wire.JournalRecord(1, 1, self.sequence, raw(decision.state), raw(decision.events))
-        key = wire.journal_key(wire.CERTIFICATE, ID)
+        key = wire.CERTIFICATE + ID.encode()
         assert self.journal.take(key, wire.encode(record)) == []
         for output in self._publisher.outputs(key, record, self.now):
             self.public.append((output.topic, output.value))
@@ -175,5 +175,5 @@ def test_a_broken_law_is_named() -> None:
     assert life.state is not None
     spoiled = msgspec.structs.replace(life.state, held=5)
     record = wire.JournalRecord(1, 1, 9, raw(spoiled), raw(()))
-    broken = life.journal.take(wire.journal_key(wire.CERTIFICATE, ID), wire.encode(record))
+    broken = life.journal.take(wire.CERTIFICATE + ID.encode(), wire.encode(record))
     assert "held = sum of the rests of open holds" in broken

@@ -47,8 +47,7 @@ def test_poison_is_a_decode_error(value: bytes) -> None:
 
 
 def test_meta_sorts_before_every_entity() -> None:
-    assert wire.journal_key(wire.CERTIFICATE, "gc_x") == b"cgc_x"
-    assert wire.journal_key(wire.ORDER, "SO-1") > wire.META_KEY
+    assert min(wire.CERTIFICATE, wire.ORDER) > wire.META_KEY
     meta = wire.MetaRecord(1, 7, "worker-1", 10, 2)
     assert wire.decode_meta(wire.encode(meta)) == meta
 

@@ -1,5 +1,8 @@
 """Migrations on a real database: forward only, once, and never over a disagreement."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -9,6 +12,7 @@ import psycopg2
 import pytest
 
 from app.migrations import SQL, MigrationRefused, migrate, require_current
+from app.secrets_store import embedded_secrets
 
 FIRST = {"shop/0001_till.sql": "create schema shop; create table shop.till (id int);"}
 SECOND = FIRST | {"shop/0002_drawer.sql": "alter table shop.till add drawer text;"}
@@ -77,3 +81,20 @@ def test_a_misnamed_file_is_refused(postgres: str, tmp_path: Path, name: str) ->
 def test_the_product_s_own_files_apply(postgres: str) -> None:
     assert len(migrate(postgres)) == len(list(SQL.glob("*/*.sql")))
     require_current(postgres)
+
+
+def test_a_services_worker_refuses_a_database_of_another_time(
+    postgres: str, tmp_path: Path
+) -> None:
+    env = {"PATH": os.environ["PATH"], "GIFTMARK_DATABASE_URL": postgres}
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "worker", "--role", "services"],
+        cwd=SQL.parents[1],
+        env={**env, "GIFTMARK_DATA_DIR": str(tmp_path), **embedded_secrets(tmp_path / "keys", {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "run `python -m app migrate`" in done.stdout

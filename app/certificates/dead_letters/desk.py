@@ -21,7 +21,6 @@ from app.domain.certificates.times import rfc3339
 LIST_MOST = 1_000
 HANDLED_MOST = 500
 MESSAGE_MOST = 8 << 20
-REASON_MOST = 256
 log = structlog.get_logger("dead letters")
 _json = msgspec.json.Encoder().encode
 _counter = itertools.count()

@@ -145,8 +145,3 @@ def problem(code: str) -> Problem:
 def is_stored(code: str) -> bool:
     """Whether the refusal of a mutating request is kept and replayed (§0, law 5)."""
     return problem(code).status in _STORED and code != "IdempotencyKeyReused"
-
-
-def public_code(code: str) -> str:
-    """The code that the public surface shows (§12.3)."""
-    return NOT_USABLE if PROBLEMS[code].masked else code
