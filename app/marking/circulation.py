@@ -77,6 +77,32 @@ async def freeze_introduction_parts(tx: Transaction, desk: Desk, *, row: OrderRo
     return len(chunks)
 
 
+async def take_back_introductions(tx: Transaction, order_id: str) -> None:
+    """What was not sent never will be; its codes are free for other documents."""
+    rows = await tx.rows(
+        """update marking.documents set status = 'CANCELLED'
+           where order_id = %(id)s and purpose = 'introduce'
+                 and status in ('DRAFT', 'SIGNING', 'SENDING') returning id::text""",
+        id=order_id,
+    )
+    unsent = [row["id"] for row in rows]
+    await tx.execute(
+        """update marking.sign_requests set state = 'CANCELLED'
+           where subject_id = any(%(ids)s) and state in ('PENDING', 'SIGNED')""",
+        ids=unsent,
+    )
+    await tx.execute(
+        """update marking.calls set state = 'REFUSED', error = 'finished without introduction'
+           where subject_id = any(%(ids)s) and state = 'PLANNED'""",
+        ids=unsent,
+    )
+    await tx.execute(
+        """update marking.document_codes set live = false
+           where document_id = any(%(ids)s::uuid[])""",
+        ids=unsent,
+    )
+
+
 async def _freeze_side_documents(desk: Desk, work: Work, purpose: DocumentPurpose) -> Next:
     async with desk.database.transaction() as tx:
         made = await freeze_chosen(

@@ -11,7 +11,7 @@ from app.domain.marking.order import Cause, Hold, OrderStatus, Profile
 from app.domain.marking.view import CallState
 from app.marking import audit, calls, sign_requests, store
 from app.marking.audit import Entry
-from app.marking.circulation import freeze_chosen
+from app.marking.circulation import freeze_chosen, take_back_introductions
 from app.marking.database import NOW_MS, Transaction, as_json
 from app.marking.desk import Desk
 from app.marking.drafting import IMPORT_TEXT
@@ -144,6 +144,7 @@ async def finish_without_introduction(desk: Desk, order_id: str, *, user_id: str
             reason="without-introduction",
         )
         await store.move(tx, lease, target, row=row)
+        await take_back_introductions(tx, row.id)
         await clear_attention(tx, row.id)
 
     return await operate(desk, order_id, user_id=user_id, action="finished", change=change)

@@ -28,7 +28,7 @@ D = DocumentStatus
 TRANSITIONS: dict[DocumentStatus, frozenset[DocumentStatus]] = {
     D.DRAFT: frozenset({D.SIGNING, D.CANCELLED}),
     D.SIGNING: frozenset({D.SENDING, D.CANCELLED}),
-    D.SENDING: frozenset({D.CHECKING, D.UNKNOWN, D.SIGNING, D.REJECTED}),
+    D.SENDING: frozenset({D.CHECKING, D.UNKNOWN, D.SIGNING, D.REJECTED, D.CANCELLED}),
     D.UNKNOWN: frozenset({D.CHECKING, D.SENDING}),
     D.CHECKING: frozenset({D.ACCEPTED, D.REJECTED, D.TECH_ERROR}),
     D.ACCEPTED: frozenset(),

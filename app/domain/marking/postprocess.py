@@ -102,15 +102,15 @@ def _side_document_step(document: Document, view: OrderView, now: int) -> Step |
 
 
 def later_step(view: OrderView, now: int) -> Step | None:
-    """Documents made after the end are carried too, they never move the order."""
+    """Documents asked for after closing are carried too; they never move the order.
+
+    A document the order itself waited for is over once the order has gone on without it.
+    """
     main = {DocumentPurpose.PREORDER, DocumentPurpose.INTRODUCE}
     pending = [
         d
         for d in view.documents
-        if d.status is DocumentStatus.TECH_ERROR
-        or (
-            d.status not in FINAL
-            and (d.purpose not in main or view.status is OrderStatus.COMPLETED)
-        )
+        if d.purpose not in main
+        and (d.status is DocumentStatus.TECH_ERROR or d.status not in FINAL)
     ]
     return first(_side_document_step(d, view, now) for d in pending)

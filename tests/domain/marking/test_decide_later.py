@@ -213,6 +213,14 @@ SHEET: list[tuple[str, OrderView, Step]] = [
         RefreshCodes(),
     ),
     ("end", view(S.COMPLETED), Wait()),
+    *(
+        (
+            f"an introduction left behind {status}",
+            view(S.COMPLETED, documents=(document(status, purpose=DocumentPurpose.INTRODUCE),)),
+            Wait(),
+        )
+        for status in (D.SENDING, D.TECH_ERROR)
+    ),
     (
         "a later document",
         view(

@@ -18,6 +18,7 @@ DOCUMENTS = {
     ("SENDING", "UNKNOWN"),
     ("SENDING", "SIGNING"),
     ("SENDING", "REJECTED"),
+    ("SENDING", "CANCELLED"),
     ("UNKNOWN", "CHECKING"),
     ("UNKNOWN", "SENDING"),
     ("CHECKING", "ACCEPTED"),

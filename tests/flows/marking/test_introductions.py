@@ -8,6 +8,7 @@ import pytest
 from app.domain.marking.draft import Attributes
 from app.marking import circulation
 from app.marking.corrections import correct
+from app.marking.operations import finish_without_introduction
 from tests.flows.marking.rig import Rig, playing_worker
 
 BY_GROUP: dict[str, Any] = {
@@ -46,3 +47,22 @@ async def test_a_refused_part_is_corrected_and_all_codes_come_into_circulation(
     await parts.until_status(order, "COMPLETED")
     assert await introduced(parts) == CODES
     parts.player.assert_clean()
+
+
+async def test_what_was_not_sent_when_an_order_is_finished_is_never_sent(parts: Rig) -> None:
+    parts.player.fault("true_api.submit_document", "status", status=400, text="x")
+    order = await parts.start(CODES)
+    await parts.until_status(order, "DOC_REJECTED")
+
+    await finish_without_introduction(parts.desk, order, user_id=parts.user_id)
+
+    await parts.until_status(order, "COMPLETED")
+    await parts.tick()
+    assert parts.posted("true_api.submit_document") == 1
+    stands = await parts.database.rows(
+        "select distinct status from marking.documents order by status"
+    )
+    assert [row["status"] for row in stands] == ["CANCELLED", "REJECTED"]
+    assert await parts.count("select count(*) from marking.calls where state = 'PLANNED'") == 0
+    live = "select count(*) from marking.document_codes where live"
+    assert await parts.count(live) == 0
