@@ -28,14 +28,12 @@ class BatchMessage(msgspec.Struct, frozen=True, rename="camel"):
     chunk: Count
     rows: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=ROWS_MAX)]
     attempt: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
-    rows_total: Count | None = None
 
 
 class BatchTranslated(msgspec.Struct, frozen=True):
     """`originals`: the bad rows as they came, in the order of `bad`, to be sealed."""
 
     chunk: Chunk
-    rows_total: int | None
     good: list[GoodRow]
     bad: list[BadRow]
     originals: list[bytes]
@@ -79,7 +77,6 @@ class BatchIntake:
         bad = [one for one in outcomes if isinstance(one, BadRow)]
         return BatchTranslated(
             chunk,
-            message.rows_total,
             [one for one in outcomes if isinstance(one, GoodRow)],
             bad,
             [bytes(message.rows[one.index]) for one in bad],

@@ -103,7 +103,10 @@ class BatchRow(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Batch(msgspec.Struct, frozen=True, rename="camel"):
-    """Rows of a batch; the same `batchId` and `row` again is a repetition, not a second issue."""
+    """Rows of a batch; the same `batchId` and `row` again is a repetition, not a second issue.
+
+    `rowsTotal` may be sent and is not read: by topic a batch has the rows that came.
+    """
 
     batch_id: Id
     chunk: int

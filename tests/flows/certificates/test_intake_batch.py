@@ -42,6 +42,10 @@ def test_rows_without_a_number_have_their_place() -> None:
     assert [one.row for one in rows] == [1, 2]
 
 
+def test_how_many_rows_were_meant_to_come_stops_none_that_came() -> None:
+    assert len(read(row(), rowsTotal="many").good) == 1
+
+
 def test_a_weak_code_is_marked() -> None:
     (good,) = read(row(code="1234567890123")).good
     assert good.command.weak
