@@ -83,15 +83,23 @@ async def _checked(
 
 
 async def _refuse_live_orphan(tx: Transaction, row: OrderRow) -> None:
-    live = await tx.one(
-        """select suz_order_id from marking.suz_orphans where order_id = %(id)s
-               and kind in ('given_up', 'double') and resolved_by is null
-               and (remote_status is null or remote_status = any(%(live)s)) limit 1""",
+    """What is left at the station, or went on as an order of its own, is not ordered twice."""
+    left = await tx.one(
+        """select p.resolved_by is not null as accepted from marking.suz_orphans p
+           where order_id = %(id)s and kind in ('given_up', 'double') and case
+               when resolved_by is null
+                   then remote_status is null or remote_status = any(%(live)s)
+               else exists (select 1 from marking.suz_orders s
+                            where s.suz_order_id = p.suz_order_id and s.order_id <> p.order_id)
+               end
+           limit 1""",
         id=row.id,
         live=[str(word) for word in LIVE_ORDERS],
     )
-    if live is not None:
-        raise OrderStateError("Прежний заказ СУЗ ещё жив: дождитесь его конца.", order_id=row.id)
+    if left is not None:
+        accepted = "Прежний заказ СУЗ принят как новый, этот можно только отменить."
+        alive = "Прежний заказ СУЗ ещё жив: дождитесь его конца."
+        raise OrderStateError(accepted if left["accepted"] else alive, order_id=row.id)
 
 
 async def _withdraw(tx: Transaction, order_id: str) -> None:

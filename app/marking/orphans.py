@@ -48,8 +48,8 @@ async def take_over(desk: Desk, suz_order_id: str, *, user_id: str) -> str:
         orphan = await _open(tx, suz_order_id)
         now = int(await tx.value(f"select {NOW_MS}"))
         order_id = orphan["order_id"]
-        waits = order_id is not None and await _waits(tx, order_id)
-        if not waits:
+        given_up = orphan["kind"] == "given_up"
+        if given_up or order_id is None or not await _waits(tx, order_id):
             order_id = await _new_order(tx, desk, orphan, user_id=user_id)
         row_id = await tx.value(
             """select id from marking.suz_orders where order_id = %(id)s and current""",
@@ -126,9 +126,36 @@ async def _new_order(tx: Transaction, desk: Desk, orphan: Row, *, user_id: str) 
         status=S.EMITTING,
     )
     await store.insert(tx, order, [NewLine(line, {}, None) for line in lines])
-    number = orphan["production_order_id"] or f"adopted-{orphan['suz_order_id']}"
+    await _leave_former_row(tx, orphan)
+    number = await _own_number(tx, orphan)
     await insert_station_row(tx, order_id=order.id, number=number, attempt=1, body=b"{}")
     return order.id
+
+
+async def _leave_former_row(tx: Transaction, orphan: Row) -> None:
+    """The attempt that was given up loses its number, unless codes are stored under it."""
+    row = await tx.one(
+        """select id, exists (select 1 from marking.code_blocks k
+                              where k.suz_order_id = s.id) as collected
+           from marking.suz_orders s where suz_order_id = %(number)s""",
+        number=orphan["suz_order_id"],
+    )
+    if row is None:
+        return
+    if row["collected"]:
+        raise OrderStateError("Часть кодов уже получена прежним заказом, остаток не принять.")
+    await tx.execute(
+        "update marking.suz_orders set suz_order_id = null where id = %(id)s", id=row["id"]
+    )
+
+
+async def _own_number(tx: Transaction, orphan: Row) -> str:
+    """`mk-…` stays with the attempt that was sent under it, if that one is here."""
+    sent = orphan["production_order_id"]
+    known = await tx.one(
+        "select 1 from marking.suz_orders where production_order_id = %(number)s", number=sent
+    )
+    return sent if sent and known is None else f"adopted-{orphan['suz_order_id']}"
 
 
 def _as_listed(orphan: Row) -> ListedOrder:

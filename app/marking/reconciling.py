@@ -123,17 +123,11 @@ async def _ours(tx: Transaction, work: Work, listed: list[ListedOrder]) -> list[
            where order_id = %(id)s and suz_order_id is null""",
         id=work.row.id,
     )
-    known = await tx.rows(
-        """select suz_order_id from marking.suz_orders
-           where suz_order_id = any(%(numbers)s::uuid[])""",
-        numbers=[one.order_id for one in listed],
-    )
     by_own = {row["production_order_id"]: row["id"] for row in rows}
-    numbers = {row["suz_order_id"] for row in known}
     return [
         Found(by_own[one.production_order_id], one)
         for one in listed
-        if one.production_order_id in by_own and one.order_id not in numbers
+        if one.production_order_id in by_own
     ]
 
 

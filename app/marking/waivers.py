@@ -144,9 +144,12 @@ async def _leave_behind(
     """A live remote order stays watched and bars a new attempt until it has ended."""
     await tx.execute(
         """insert into marking.suz_orphans (suz_order_id, participant_id, kind, order_id,
-               remote_status, production_order_id)
+               remote_status, production_order_id, buffers)
            select suz_order_id, %(participant)s, 'given_up', order_id, remote_status,
-                  production_order_id from marking.suz_orders where id = %(id)s
+                  production_order_id, (select jsonb_agg(jsonb_build_object('gtin', b.gtin,
+                      'total', coalesce(b.total, b.ordered)) order by b.gtin)
+                  from marking.buffers b where b.suz_order_id = s.id)
+           from marking.suz_orders s where id = %(id)s
            on conflict (suz_order_id) do nothing""",
         participant=row.participant_id,
         id=station["id"],

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from app.domain.marking.dictionaries import DropoutReason
-from app.domain.marking.draft import DropoutPlan, PostprocessPlan
+from app.domain.marking.draft import Attributes, DropoutPlan, PostprocessPlan
+from app.marking.corrections import correct
 from app.marking.errors import OrderStateError
-from app.marking.operations import decide_report, retry
+from app.marking.operations import cancel, decide_report, retry
 from app.marking.orphans import listed, take_over
+from app.marking.waivers import give_up
 from tests.flows.marking.rig import Rig, playing_worker
 
 
@@ -88,3 +90,36 @@ async def test_a_report_is_decided_only_for_its_own_order(dsn: str, sandbox: str
         settled = """select count(*) from marking.audit_log
             where action = 'call.absent' and order_id = %(id)s and call_id is not null"""
         assert await rig.count(settled, id=order) == 1
+
+
+async def test_an_order_given_up_is_accepted_as_a_new_one(rig: Rig) -> None:
+    rig.player.fault("suz.create_order", "stay", state="PENDING", for_s=4_000)
+    order = await rig.start(20)
+    await rig.until_status(order, "EMITTING")
+    await give_up(rig.desk, order, expected_lost=20, user_id=rig.user_id)
+    (orphan,) = await listed(rig.desk, rig.participant_id)
+    assert orphan["kind"] == "given_up"
+
+    adopted = await take_over(rig.desk, orphan["suz_order_id"], user_id=rig.user_id)
+
+    with pytest.raises(OrderStateError, match="принят как новый"):
+        await correct(rig.desk, order, user_id=rig.user_id, attributes=Attributes())
+    await cancel(rig.desk, order, user_id=rig.user_id)
+    rig.player.pass_time(4_000)
+    await rig.until_status(adopted, "COMPLETED")
+    stored = "select count(*) from marking.codes where order_id = %(id)s"
+    assert await rig.count(stored, id=adopted) == 20
+    rig.player.assert_clean()
+
+
+async def test_the_rest_of_a_collected_order_is_not_accepted(rig: Rig) -> None:
+    rig.player.fault("suz.fetch_codes", "status", status=400, nth=2, times=0)
+    order = await rig.start(60)
+    await rig.until(lambda row: row.hold is not None, order)
+    await give_up(rig.desk, order, expected_lost=1, user_id=rig.user_id)
+    (orphan,) = await listed(rig.desk, rig.participant_id)
+
+    with pytest.raises(OrderStateError, match="уже получена"):
+        await take_over(rig.desk, orphan["suz_order_id"], user_id=rig.user_id)
+
+    assert len(await listed(rig.desk, rig.participant_id)) == 1

@@ -245,4 +245,8 @@ async def test_a_second_attempt_that_arrived_as_well_waits_for_a_person(rig: Rig
     assert await rig.count(doubtful) == 0
     with pytest.raises(OrderStateError, match="ещё жив"):
         await correct(rig.desk, order, user_id=rig.user_id, attributes=Attributes())
+    (orphan,) = await listed(rig.desk, rig.participant_id)
+    adopted = await take_over(rig.desk, orphan["suz_order_id"], user_id=rig.user_id)
+    await rig.until_status(adopted, "COMPLETED")
+    assert await rig.count("select count(*) from marking.codes") == 20
     assert rig.posted("suz.create_order") == 3
