@@ -22,6 +22,7 @@ def fleet(*, workers: int, data: Path) -> list[ProcessSpec]:
         "GIFTMARK_PUBLIC_PORT": str(public),
         "GIFTMARK_PUBLIC_URL": f"http://127.0.0.1:{public}",
         "GIFTMARK_SERVICES_PORT": str(services),
+        "GIFTMARK_SERVICES_URL": f"http://127.0.0.1:{services}",
         "GIFTMARK_SANDBOX_URL": emulator.address,
         "GIFTMARK_SMS_URL": os.environ.get("GIFTMARK_SMS_URL", gateway.address),
         "GIFTMARK_CLIENTS_FILE": os.environ.get("GIFTMARK_CLIENTS_FILE")

@@ -279,3 +279,10 @@ def _record(tp: TP, offset: int, value: bytes) -> ConsumerRecord:
     return ConsumerRecord(
         tp.topic, tp.partition, offset, 0, 0, b"k", value, None, 1, len(value), ()
     )
+
+
+async def opened(one: Worker) -> tuple[int, str, Feed]:
+    partition = fresh_partition()
+    await one.own(partition)
+    await one.serving(partition)
+    return partition, key_on(partition), Feed()

@@ -1,7 +1,6 @@
 """What one owned partition does with commands, poison, due work and too much at once."""
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -11,31 +10,22 @@ from app.contracts import wire
 from tables.errors import OwnerUnavailable
 from tests.contracts.engine import (
     Deposit,
-    Feed,
-    Worker,
-    accounts,
     balances,
     command,
     fresh_partition,
     journal,
     key_on,
+    opened,
     until,
     worker,
 )
-
-
-async def _opened(one: Worker) -> tuple[int, str, Feed]:
-    partition = fresh_partition()
-    await one.own(partition)
-    await one.serving(partition)
-    return partition, key_on(partition), Feed()
 
 
 async def test_commands_of_a_batch_become_one_commit(
     kafka: str, journal_topic: None, tmp_path: Path
 ) -> None:
     async with worker(kafka, tmp_path) as one:
-        partition, key, feed = await _opened(one)
+        partition, key, feed = await opened(one)
         deposits = [command(key, Deposit(1), id=f"e:{n}") for n in range(500)]
         one.ledger.submit(feed.batch(partition, *deposits))
         await until(lambda: feed.done(partition) == 500)
@@ -49,7 +39,7 @@ async def test_commands_read_again_change_nothing(
     kafka: str, journal_topic: None, tmp_path: Path
 ) -> None:
     async with worker(kafka, tmp_path) as one:
-        partition, key, feed = await _opened(one)
+        partition, key, feed = await opened(one)
         values = [command(key, Deposit(1), id=f"e:{n}") for n in range(100)]
         one.ledger.submit(feed.batch(partition, *values))
         one.ledger.submit(feed.batch(partition, *values, at=0))
@@ -62,7 +52,7 @@ async def test_a_batch_that_does_not_follow_is_read_again_from_the_watermark(
     kafka: str, journal_topic: None, tmp_path: Path
 ) -> None:
     async with worker(kafka, tmp_path) as one:
-        partition, key, feed = await _opened(one)
+        partition, key, feed = await opened(one)
         one.ledger.submit(feed.batch(partition, command(key, Deposit(1), id="e:0")))
         await until(lambda: feed.done(partition) == 1)
         one.ledger.submit(feed.batch(partition, command(key, Deposit(1), id="e:7"), at=7))
@@ -74,7 +64,7 @@ async def test_poison_goes_to_the_dead_letters_and_the_rest_goes_on(
     kafka: str, journal_topic: None, tmp_path: Path
 ) -> None:
     async with worker(kafka, tmp_path) as one:
-        partition, key, feed = await _opened(one)
+        partition, key, feed = await opened(one)
         one.ledger.submit(
             feed.batch(
                 partition,
@@ -93,7 +83,7 @@ async def test_a_newer_schema_pauses_the_partition_after_what_came_before_it(
     kafka: str, journal_topic: None, tmp_path: Path
 ) -> None:
     async with worker(kafka, tmp_path) as one:
-        partition, key, feed = await _opened(one)
+        partition, key, feed = await opened(one)
         newer = command(key, Deposit(1), id="e:1", schema=wire.SCHEMA + 1)
         one.ledger.submit(feed.batch(partition, command(key, Deposit(1), id="e:0"), newer))
         await until(lambda: partition not in one.ledger.open)
@@ -114,7 +104,7 @@ async def test_commits_are_short_while_a_till_may_wait(
     most: int,
 ) -> None:
     async with worker(kafka, tmp_path) as one:
-        partition, key, feed = await _opened(one)
+        partition, key, feed = await opened(one)
         if asked:
             await one.read(key)
         before = one.ledger.open[partition].store.position.commit
@@ -129,7 +119,7 @@ async def test_a_till_waits_for_no_turn(
 ) -> None:
     monkeypatch.setattr(tills, "PAUSE_S", 3_600)
     async with worker(kafka, tmp_path) as one:
-        partition, key, feed = await _opened(one)
+        partition, key, feed = await opened(one)
         await one.read(key)
         one.ledger.submit(feed.batch(partition, command(key, Deposit(1), id="e:0")))
         await asyncio.sleep(0.1)
@@ -168,7 +158,7 @@ async def test_commands_that_retention_took_stop_an_open_partition(
     kafka: str, journal_topic: None, tmp_path: Path
 ) -> None:
     async with worker(kafka, tmp_path) as one:
-        partition, key, feed = await _opened(one)
+        partition, key, feed = await opened(one)
         told = one.ledger.open[partition]
         one.ledger.submit(feed.batch(partition, command(key, Deposit(1), id="e:9"), lost=3))
         await until(lambda: one.ledger.open.get(partition) is not told)
@@ -180,7 +170,7 @@ async def test_a_commit_beyond_the_soft_limit_is_split(
     kafka: str, journal_topic: None, tmp_path: Path
 ) -> None:
     async with worker(kafka, tmp_path) as one:
-        partition, _, feed = await _opened(one)
+        partition, _, feed = await opened(one)
         keys = [key_on(partition, n) for n in range(12)]
         for number in range(2):
             big = [command(k, Deposit(1, padding=500_000), id=f"e:{number}{k}") for k in keys]
@@ -196,7 +186,7 @@ async def test_an_entity_beyond_a_megabyte_is_dead_lettered_and_stays_as_it_was(
     kafka: str, journal_topic: None, tmp_path: Path
 ) -> None:
     async with worker(kafka, tmp_path) as one:
-        partition, key, feed = await _opened(one)
+        partition, key, feed = await opened(one)
         other = key_on(partition, 1)
         one.ledger.submit(
             feed.batch(
@@ -214,70 +204,6 @@ async def test_an_entity_beyond_a_megabyte_is_dead_lettered_and_stays_as_it_was(
         reply = await one.ledger.request(key, big, command_id="h1", deadline=soon)
         assert (reply.status, reply.code) == (409, "EntityTooLarge")
         assert await one.read(key) == 1
-
-
-async def test_due_work_is_done_without_traffic_and_once(
-    kafka: str, journal_topic: None, tmp_path: Path
-) -> None:
-    async with worker(kafka, tmp_path) as one:
-        partition, key, _ = await _opened(one)
-        await one.deposit(key, 1, id="d1", due=int(time.time() * 1_000) + 300)
-        await until(lambda: one.ledger.open[partition].store.first_due() is None)
-        events = [
-            wire.decode_journal(r.value).events
-            for r in await journal(kafka, partition)
-            if r.key[:1] == b"a"
-        ]
-        assert [bytes(e).count(b"fired") for e in events] == [0, 1]
-
-
-@pytest.mark.parametrize("at_due", [-1, 2 << 20])
-async def test_due_work_that_fails_stops_nobody_else_s(
-    kafka: str, journal_topic: None, tmp_path: Path, *, at_due: int
-) -> None:
-    async with worker(kafka, tmp_path) as one:
-        partition, key, _ = await _opened(one)
-        other, soon = key_on(partition, 1), int(time.time() * 1_000) + 300
-        await one.deposit(key, 1, id="d1", due=soon, at_due=at_due)
-        await one.deposit(other, 1, id="d2", due=soon)
-        await until(lambda: one.ledger.open[partition].store.first_due() is None)
-        assert (await one.read(key), await one.read(other)) == (1, 1)
-        assert not one.fatal
-    fired = {k: one.fired for k, one in accounts(await journal(kafka, partition)).items()}
-    assert fired == {b"a" + key.encode(): 0, b"a" + other.encode(): 1}
-
-
-async def test_more_due_work_than_one_commit_holds_is_done_in_several(
-    kafka: str, journal_topic: None, tmp_path: Path
-) -> None:
-    async with worker(kafka, tmp_path) as one:
-        partition, _, _ = await _opened(one)
-        keys, soon = [key_on(partition, n) for n in range(10)], int(time.time() * 1_000) + 500
-        for key in keys:
-            await one.deposit(key, 1, id=f"d{key}", due=soon, at_due=900_000)
-        await until(lambda: one.ledger.open[partition].store.first_due() is None)
-        assert not one.fatal
-    fired = {k: one.fired for k, one in accounts(await journal(kafka, partition)).items()}
-    assert fired == {b"a" + key.encode(): 1 for key in keys}
-
-
-async def test_due_work_waits_while_this_clock_is_off_and_survives_a_rebuild(
-    kafka: str, journal_topic: None, tmp_path: Path
-) -> None:
-    partition = fresh_partition()
-    key = key_on(partition)
-    hour = 3_600_000
-    async with worker(kafka, tmp_path, name="ahead", offset_ms=hour) as ahead:
-        await ahead.own(partition)
-        await ahead.serving(partition)
-        await ahead.deposit(key, 1, id="d1", due=int(time.time() * 1_000) + 1_500)
-        await asyncio.sleep(0.7)
-        assert ahead.ledger.open[partition].clock.skewed()
-        assert ahead.ledger.open[partition].store.first_due() is not None
-    async with worker(kafka, tmp_path, name="right") as right:
-        await right.own(partition)
-        await right.serving(partition)
-        await until(lambda: right.ledger.open[partition].store.first_due() is None)
 
 
 async def test_a_wiped_store_is_rebuilt_and_a_foreign_one_set_aside(
@@ -304,7 +230,7 @@ async def test_the_1001st_waiting_request_is_refused_at_once(
     kafka: str, journal_topic: None, tmp_path: Path
 ) -> None:
     async with worker(kafka, tmp_path) as one:
-        _partition, key, _ = await _opened(one)
+        _partition, key, _ = await opened(one)
         asked = [asyncio.create_task(one.deposit(key, 1, id=f"d{n}")) for n in range(1_100)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         refused = [a for a in answers if isinstance(a, OwnerUnavailable)]
