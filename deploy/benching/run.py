@@ -213,6 +213,7 @@ class Bench:
             authorize.mixed(till, tills, ground, commands=chosen.rows, seconds=chosen.till_s)
         )
         if quiet and beside:
+            quiet.name += ", before that load"
             self.report.single["mixed_inflation"] = beside.p99_ms / quiet.p99_ms
 
     @asynccontextmanager
