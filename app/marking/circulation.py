@@ -16,7 +16,7 @@ from app.marking.code_states import asked_states, codes_in_life, keep_states
 from app.marking.database import Transaction
 from app.marking.desk import AGAIN, Desk, Next, Work
 from app.marking.failures import pause
-from app.marking.freezing import NewDocument, freeze_document, freeze_report
+from app.marking.freezing import NewDocument, freeze_document, freeze_report, own_number
 from app.marking.leases import StaleLease
 from app.marking.store import Change, OrderRow
 
@@ -173,9 +173,10 @@ async def freeze_reports(desk: Desk, work: Work, step: FreezeReport) -> Next:
         codes = await _report_codes(tx, desk, work, kind=step.kind)
         if not codes:
             return await pause(desk, work, Hold.ATTENTION, code=f"{step.kind}-refused")
+        number = await own_number(tx, work.row.id)
         for part, start in enumerate(range(0, len(codes), MAX_CODES_PER_DOCUMENT), start=1):
             chunk = tuple(codes[start : start + MAX_CODES_PER_DOCUMENT])
-            body = _report_body(work, chunk, step.kind)
+            body = _report_body(work, chunk, step.kind, number=number)
             await freeze_report(tx, desk, work=work, kind=step.kind, body=body, part=part)
     return AGAIN
 
@@ -188,8 +189,8 @@ async def _report_codes(tx: Transaction, desk: Desk, work: Work, *, kind: str) -
     return [code for ki, code in every if not wanted or ki in chosen]
 
 
-def _report_body(work: Work, codes: tuple[str, ...], kind: str) -> bytes:
+def _report_body(work: Work, codes: tuple[str, ...], kind: str, *, number: str) -> bytes:
     dropout = work.row.postprocess.dropout
     if kind == "utilisation" or dropout is None:
-        return bodies.utilisation_body(codes)
-    return bodies.dropout_body(codes, reason=dropout.reason)
+        return bodies.utilisation_body(codes, number=number)
+    return bodies.dropout_body(codes, number=number, reason=dropout.reason)

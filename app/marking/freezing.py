@@ -222,6 +222,17 @@ async def freeze_close(tx: Transaction, desk: Desk, work: Work) -> None:
     )
 
 
+async def own_number(tx: Transaction, order_id: str) -> str:
+    """The number of ours under which the order is known at the station."""
+    number = await tx.value(
+        """select production_order_id from marking.suz_orders
+           where order_id = %(id)s and current""",
+        id=order_id,
+    )
+    assert number is not None, "an order at the station has its row"
+    return str(number)
+
+
 async def freeze_report(
     tx: Transaction, desk: Desk, *, work: Work, kind: str, body: bytes, part: int
 ) -> str:

@@ -149,13 +149,18 @@ def close_body(suz_order_id: str) -> bytes:
     return _encode({"orderId": suz_order_id})
 
 
-def utilisation_body(codes: tuple[str, ...]) -> bytes:
-    """`codes` are full codes: this body is sealed at rest."""
-    return _encode({"productGroup": PRODUCT_GROUP, "sntins": list(codes)})
+def utilisation_body(codes: tuple[str, ...], *, number: str) -> bytes:
+    """`codes` are full codes: this body is sealed at rest; `number`: its receipts carry it."""
+    return _encode(_report(codes, number))
 
 
-def dropout_body(codes: tuple[str, ...], *, reason: str) -> bytes:
-    return _encode({"productGroup": PRODUCT_GROUP, "dropoutReason": reason, "sntins": list(codes)})
+def dropout_body(codes: tuple[str, ...], *, number: str, reason: str) -> bytes:
+    return _encode({**_report(codes, number), "dropoutReason": reason})
+
+
+def _report(codes: tuple[str, ...], number: str) -> dict[str, Any]:
+    attributes = {"productionOrderId": number}
+    return {"productGroup": PRODUCT_GROUP, "sntins": list(codes), "attributes": attributes}
 
 
 def document_envelope(*, kind: str, signature: str, encoded: str) -> bytes:

@@ -110,6 +110,10 @@ def test_a_write_off_and_a_withdrawal_carry_their_papers() -> None:
 
 
 def test_reports_carry_full_codes_as_they_are() -> None:
-    assert json.loads(bodies.utilisation_body(("a\x1db",)))["sntins"] == ["a\x1db"]
-    assert json.loads(bodies.dropout_body(("a",), reason="DEFECT"))["dropoutReason"] == "DEFECT"
+    used = json.loads(bodies.utilisation_body(("a\x1db",), number="mk-1"))
+    dropped = json.loads(bodies.dropout_body(("a",), number="mk-1", reason="DEFECT"))
+    assert used["sntins"] == ["a\x1db"]
+    assert dropped["dropoutReason"] == "DEFECT"
+    for report in (used, dropped):
+        assert report["attributes"] == {"productionOrderId": "mk-1"}
     assert json.loads(bodies.close_body(ORDER)) == {"orderId": ORDER}
