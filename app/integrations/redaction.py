@@ -1,7 +1,10 @@
 """What is cut out of every foreign text before it may be shown, stored or logged."""
 
 import re
-from typing import Final
+from typing import ClassVar, Final
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 LONGEST_TEXT: Final = 500
 CUT: Final = "…"
@@ -42,6 +45,18 @@ class Veiled:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({CUT})"
+
+
+class Cut(Struct, frozen=True):
+    """A struct whose fields named in `foreign` hold texts of others: cut as soon as read."""
+
+    foreign: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.foreign:
+            text = getattr(self, name)
+            if text is not None:
+                force_setattr(self, name, redacted(text))
 
 
 def redacted(text: str, secrets: tuple[str, ...] = ()) -> str:

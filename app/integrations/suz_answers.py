@@ -1,9 +1,11 @@
 """Answers of SUZ: its words are kept as they come, counters of −1 are None."""
 
+from typing import ClassVar
+
 from msgspec import Struct, field
 
 from app.integrations.answers import Identifier, Tolerant, Uuid, counter, milliseconds
-from app.integrations.redaction import Veiled
+from app.integrations.redaction import Cut, Veiled
 
 
 class SuzOrderWord(Tolerant):
@@ -67,9 +69,10 @@ class OrderAccepted(Struct, frozen=True, rename="camel"):
         return min(max(self.expected_complete_timestamp, 2_000), 120_000)
 
 
-class Buffer(Struct, frozen=True, rename="camel"):
+class Buffer(Cut, frozen=True, rename="camel"):
     """The codes of one GTIN of one order; a list answers with fewer fields than a status."""
 
+    foreign: ClassVar[tuple[str, ...]] = ("rejection_reason",)
     gtin: str
     buffer_status: BufferWord | None = None
     total_codes: int | None = None
@@ -109,7 +112,8 @@ class Buffer(Struct, frozen=True, rename="camel"):
         return milliseconds(counter(self.expired_date))
 
 
-class RemoteOrder(Struct, frozen=True, rename="camel"):
+class RemoteOrder(Cut, frozen=True, rename="camel"):
+    foreign: ClassVar[tuple[str, ...]] = ("decline_reason",)
     order_id: Uuid
     order_status: SuzOrderWord | None = None
     created_timestamp: int | None = None
@@ -117,7 +121,7 @@ class RemoteOrder(Struct, frozen=True, rename="camel"):
     production_order_id: str | None = None
     decline_reason: str | None = None
     payment_type: int | None = None
-    buffers: list[Buffer] = []
+    buffers: list[Buffer] = field(default_factory=list)
 
     @property
     def created_at_ms(self) -> int | None:
@@ -162,7 +166,8 @@ class ReportAccepted(Struct, frozen=True, rename="camel"):
     oms_id: str | None = None
 
 
-class ReportInfo(Struct, frozen=True, rename="camel"):
+class ReportInfo(Cut, frozen=True, rename="camel"):
+    foreign: ClassVar[tuple[str, ...]] = ("error_reason",)
     report_id: str
     report_status: ReportWord
     error_reason: str | None = None
@@ -180,7 +185,8 @@ class ReceiptOperation(Struct, frozen=True, rename="camel"):
     details: dict[str, object] = {}
 
 
-class Receipt(Struct, frozen=True, rename="camel"):
+class Receipt(Cut, frozen=True, rename="camel"):
+    foreign: ClassVar[tuple[str, ...]] = ("description",)
     result_doc_id: str
     state: ReceiptWord
     workflow: WorkflowWord
@@ -189,7 +195,7 @@ class Receipt(Struct, frozen=True, rename="camel"):
     source_doc_id: str | None = None
     description: str | None = None
     details: ReceiptDetails = ReceiptDetails()
-    operations: list[ReceiptOperation] = []
+    operations: list[ReceiptOperation] = field(default_factory=list)
 
 
 class ReceiptPage(Struct, frozen=True, rename="camel"):

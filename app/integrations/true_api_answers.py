@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from app.integrations.answers import Tolerant, Unreadable, Uuid, read_json
-from app.integrations.redaction import Secret, Veiled
+from app.integrations.redaction import Secret, Veiled, redacted
 
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MILLISECOND: Final = dt.timedelta(milliseconds=1)
@@ -66,7 +66,8 @@ class DocumentEntry(Struct, frozen=True, rename="camel"):
     @property
     def texts(self) -> tuple[str, ...]:
         """Why it was refused: its errors, else its description."""
-        return tuple(self.errors or ()) or tuple(filter(None, [self.download_desc]))
+        told = self.errors or filter(None, [self.download_desc])
+        return tuple(redacted(text) for text in told)
 
 
 class DocumentPage(Struct, frozen=True, rename="camel"):

@@ -11,7 +11,6 @@ from app.domain.marking.postprocess import ACCEPTED_REPORT, FAILED_REPORTS
 from app.domain.marking.view import CallState
 from app.integrations import suz, true_api
 from app.integrations.errors import NotFound, Upstream
-from app.integrations.redaction import redacted
 from app.integrations.suz import ReceiptFilter
 from app.integrations.suz_answers import Receipt
 from app.marking import calls, store
@@ -91,7 +90,7 @@ def verdict_of(receipts: Sequence[Receipt], *, known: Collection[str]) -> Verdic
         if document is None or document in known:
             continue
         failed = receipt.state in FAILED_REPORTS
-        error = redacted(receipt.description or "") if failed else None
+        error = receipt.description if failed else None
         return Verdict(str(receipt.state), document, error)
     return None
 
