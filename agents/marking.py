@@ -14,7 +14,7 @@ from app.contracts.topics import MARKING_NOTIFICATIONS as NOTIFICATIONS
 from app.marking.database import BROKEN
 from app.marking.desk import Desk
 from app.marking.due_polls import return_polls
-from app.marking.mail import Post, send_notice
+from app.marking.mail import Post, may_pass, send_notice
 from app.marking.metrics import DLQ
 from app.marking.queue import Produce
 from app.marking.runner import Runner
@@ -29,6 +29,8 @@ from app.marking.work import (
 )
 
 log = structlog.get_logger("marking")
+MAIL_AGAIN_S = 30.0
+MAIL_TRIED_S = 3_600.0
 
 # Writes one dead letter and returns when it is acknowledged: key, value, headers.
 Bury = Callable[[bytes, bytes, list[tuple[str, bytes]]], Awaitable[None]]
@@ -95,16 +97,24 @@ class MarkingAgents:
         DLQ.labels(record.topic).inc()
 
     async def notifications(self, batch: Batch) -> None:
-        """Mail for each notification, once."""
+        """Mail for each notification, once; what may go out later is tried for a while."""
+        undecodable: list[tuple[ConsumerRecord, Exception]] = []
+        later = False
         for record in batch.records:
             try:
                 await send_notice(self._desk.database, self._post, record.value or b"")
             except BROKEN as error:
                 raise TryAgain(type(error).__name__) from None
             except ValueError as problem:
-                await self._give_up(record, "NoticeUndecodable", problem)
+                undecodable.append((record, problem))
             except OSError as error:
                 log.warning("mail was not sent", error=type(error).__name__)
+                young = time.time() - record.timestamp / 1_000 < MAIL_TRIED_S
+                later = later or (young and may_pass(error))
+        if later:
+            raise TryAgain("mail", after_s=MAIL_AGAIN_S)
+        for record, reason in undecodable:
+            await self._give_up(record, "NoticeUndecodable", reason)
         batch.done()
 
     def start(self, *, leads: Callable[[], bool], due: asyncio.Event) -> None:

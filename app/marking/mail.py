@@ -12,6 +12,7 @@ from app.marking.database import Database
 
 SUBJECT = "Заказ кодов маркировки"
 TIMEOUT_S = 20
+REFUSED_FOR_GOOD = 500
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -51,6 +52,16 @@ async def send_notice(database: Database, post: Post | None, value: bytes) -> bo
         id=notice.notification_id,
     )
     return True
+
+
+def may_pass(error: OSError) -> bool:
+    """Whether the same mail may go out later: the server is away, or told of a passing trouble."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code < REFUSED_FOR_GOOD for code, _ in error.recipients.values())
+    if isinstance(error, smtplib.SMTPResponseException):
+        return error.smtp_code < REFUSED_FOR_GOOD
+    told = isinstance(error, smtplib.SMTPException)
+    return not told or isinstance(error, smtplib.SMTPServerDisconnected)
 
 
 def _send(post: Post, address: str, text: str) -> None:

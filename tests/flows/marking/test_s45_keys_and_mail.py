@@ -4,18 +4,15 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from email import message_from_bytes
+from contextlib import closing
 from pathlib import Path
-from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import psycopg2
 
 from app.secrets_store import FILE, new_key, variable
 from deploy.sandbox.cards import gtin_of
+from tests.flows.marking.mailbox import mailbox
 from tests.flows.marking.processes import ROOT, Worker
 from tests.flows.marking.stack import Shop, Stack
 
@@ -196,39 +193,6 @@ def notices_of(stack: Stack, key: str) -> list[dict[str, object]]:
 def mailed(stack: Stack, key: str, order: str) -> bool:
     mine = [n for n in notices_of(stack, key) if n["order_id"] == order]
     return bool(mine) and all(n["mailed_at"] for n in mine)
-
-
-class Postman(StreamRequestHandler):
-    """Just enough of SMTP to take mail in."""
-
-    def handle(self) -> None:
-        self.wfile.write(b"220 here\r\n")
-        for line in self.rfile:
-            word = line.strip().upper()
-            if word == b"QUIT":
-                self.wfile.write(b"221 bye\r\n")
-                return
-            if word != b"DATA":
-                self.wfile.write(b"250 ok\r\n")
-                continue
-            self.wfile.write(b"354 go on\r\n")
-            letter = b"".join(iter(self.rfile.readline, b".\r\n"))
-            payload = message_from_bytes(letter).get_payload(decode=True)
-            assert isinstance(payload, bytes)
-            self.server.received.append(payload.decode().strip())  # type: ignore[attr-defined]
-            self.wfile.write(b"250 taken\r\n")
-
-
-@contextmanager
-def mailbox() -> Iterator[tuple[str, list[str]]]:
-    """The address of a mail server and the texts of what came."""
-    ThreadingTCPServer.daemon_threads = True
-    with ThreadingTCPServer(("127.0.0.1", 0), Postman) as server:
-        received: list[str] = []
-        server.received = received  # type: ignore[attr-defined]
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"smtp://127.0.0.1:{server.server_address[1]}", received
-        server.shutdown()
 
 
 def test_s49_the_command_orders_through_the_same_api(stack: Stack) -> None:
