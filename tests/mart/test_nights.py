@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -110,8 +110,9 @@ async def _taken_over(worker: Worker) -> Work:
 
 async def test_a_new_mart_has_no_night_before_its_first_day_is_over(database: Database) -> None:
     worker = Worker(database)
-    worker.now = datetime.now(UTC)
-    assert await worker.nights.run() is None
-    worker.now += timedelta(days=1)
     worker.may_end.set()
+    tomorrow = datetime.now(MOSCOW).date() + timedelta(days=1)
+    worker.now = datetime.combine(tomorrow, time(2, 59), MOSCOW)
+    assert await worker.nights.run() is None
+    worker.now += timedelta(minutes=1)
     assert await worker.nights.run() == DONE
