@@ -35,14 +35,20 @@ class Transaction:
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
+        self._timeout_s = ANSWER_S
+
+    async def may_take(self, seconds: int) -> None:
+        """Statements from here on may take so long, at the server and for who waits here."""
+        await self._cursor.execute(f"SET LOCAL statement_timeout = '{seconds}s'")
+        self._timeout_s = seconds + ANSWER_S
 
     async def execute(self, sql: str, **parameters: Any) -> int:
         """How many rows were touched."""
-        await self._cursor.execute(sql, parameters)
+        await self._cursor.execute(sql, parameters, timeout=self._timeout_s)
         return int(self._cursor.rowcount)
 
     async def rows(self, sql: str, **parameters: Any) -> list[Row]:
-        await self._cursor.execute(sql, parameters)
+        await self._cursor.execute(sql, parameters, timeout=self._timeout_s)
         found: list[Row] = []
         while len(part := await self._cursor.fetchmany(SLICE)) == SLICE:
             found += map(dict, part)
@@ -50,7 +56,7 @@ class Transaction:
         return found + [dict(row) for row in part]
 
     async def one(self, sql: str, **parameters: Any) -> Row | None:
-        await self._cursor.execute(sql, parameters)
+        await self._cursor.execute(sql, parameters, timeout=self._timeout_s)
         row = await self._cursor.fetchone()
         return None if row is None else dict(row)
 

@@ -68,7 +68,7 @@ class Last(msgspec.Struct, frozen=True):
 async def close_days(database: Database) -> Closed:
     """Safe to repeat."""
     async with database.transaction() as tx:
-        await tx.execute("SET LOCAL statement_timeout = '600s'")
+        await tx.may_take(600)
         days = await tx.execute(CLOSE_DAYS)
         forgotten = await tx.one(FORGET, years=AUDIT_YEARS)
     assert forgotten is not None

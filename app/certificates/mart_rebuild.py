@@ -24,6 +24,8 @@ SELECT count(*) AS found FROM mart.certificate c
 WHERE c.sequence > 0 AND c.last_operation_at > now() - %(settle_s)s * interval '1 second'
     AND NOT EXISTS (SELECT FROM mart.operation o WHERE o.certificate_id = c.certificate_id)
 """
+# Of tables that were filled a moment ago: without it the next statement is planned for empty ones.
+STATISTICS = "ANALYZE mart.certificate, mart.operation"
 OPENINGS = """
 INSERT INTO mart.operation (
     event_id, certificate_id, sequence, n, occurred_at, transaction_type, amount, currency,
@@ -90,7 +92,8 @@ async def rebuild(
     finally:
         await consumer.stop()
     async with database.transaction() as tx:
-        await tx.execute("SET LOCAL statement_timeout = '600s'")
+        await tx.may_take(600)
+        await tx.execute(STATISTICS)
         openings = await tx.execute(OPENINGS)
     return Rebuilt(states, operations, openings)
 

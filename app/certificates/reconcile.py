@@ -132,7 +132,7 @@ async def reconcile(
     """
     started_at = datetime.now(UTC).isoformat()
     async with database.transaction() as tx:
-        await tx.execute("SET LOCAL statement_timeout = '600s'")
+        await tx.may_take(600)
         await tx.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         await tx.execute(JOURNALED)
         broken = await _read_journal(bootstrap, tx)

@@ -55,7 +55,7 @@ async def report_rows(
     statement = f"SELECT * FROM {report.view}{bounds}"  # noqa: S608
     statement += f" ORDER BY {report.order} LIMIT {ROWS_MOST}"
     async with database.transaction() as tx:
-        await tx.execute("SET LOCAL statement_timeout = '120s'")
+        await tx.may_take(120)
         return await tx.rows(statement, since=since, until=until)
 
 

@@ -8,6 +8,7 @@ import resource
 
 import pytest
 
+from app.certificates import database as module
 from app.certificates.database import Database, RowLocked, StorageUnavailable
 from app.embedded_postgres import PostgresServer
 from app.integrations.postgres import SELECT_MOST
@@ -37,6 +38,18 @@ async def test_a_statement_that_takes_too_long_is_storage_unavailable(database: 
     with pytest.raises(StorageUnavailable):
         await slow()
     await database.ping()
+
+
+async def test_a_statement_that_may_take_long_is_waited_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ANSWER_S", 0.5)
+    with pytest.raises(StorageUnavailable):
+        async with database.transaction() as tx:
+            await tx.execute("SELECT pg_sleep(60)")
+    async with database.transaction() as tx:
+        await tx.may_take(30)
+        assert await tx.execute("SELECT pg_sleep(1.5)") == 1
 
 
 async def test_a_locked_row_is_told_at_once(database: Database) -> None:

@@ -159,8 +159,8 @@ async def test_others_have_their_turn_between_slices_of_rows(database: Database)
         cursor = tx._cursor
         execute = cursor.execute
 
-        async def executed(*words: object) -> None:
-            await execute(*words)
+        async def executed(*words: object, **more: object) -> None:
+            await execute(*words, **more)
             asyncio.get_running_loop().call_soon(turns.append, len(turns))
 
         cursor.execute = executed
