@@ -136,7 +136,8 @@ class Partition:
         if self._tills.waiting:
             limit = min(limit, len(draft.answers) + MAX_BESIDE_TILLS)
         watermark, at = self._take_commands(draft, limit - len(draft.answers))
-        self._take_due(draft, 1 - draft.decided if self._careful else MAX_DUE)
+        due = MAX_BESIDE_TILLS if self._tills.waiting else MAX_DUE
+        self._take_due(draft, 1 - draft.decided if self._careful else due)
         return draft, watermark, at
 
     def _take_due(self, draft: Draft, limit: int) -> None:

@@ -223,16 +223,6 @@ async def settle(
     await _note(tx, call_id, f"call.{state.lower()}", remote_id=remote_id)
 
 
-async def postpone(tx: Transaction, call_id: str, *, for_ms: int) -> None:
-    await tx.execute(
-        """update marking.calls
-           set not_before = clock_timestamp() + %(for_ms)s * interval '1 millisecond'
-           where id = %(id)s""",
-        for_ms=for_ms,
-        id=call_id,
-    )
-
-
 async def doubt(tx: Transaction, call_id: str, *, error: str, http_status: int | None) -> None:
     """CLAIMED → UNKNOWN: it may have happened."""
     touched = await tx.execute(

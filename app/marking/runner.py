@@ -41,6 +41,7 @@ from app.marking.ending import ending
 from app.marking.failures import after_failure, after_missing_token, pause
 from app.marking.freezing import freeze_close
 from app.marking.leases import Lease, StaleLease
+from app.marking.messages_ru import hold_text
 from app.marking.metrics import SLOTS_REFUSED, SLOTS_USED
 from app.marking.moving import move, plan_one, resend
 from app.marking.observing import observe
@@ -106,7 +107,9 @@ async def _freeze_close(desk: Desk, work: Work, _step: FreezeClose) -> Next:
 
 
 async def _pause(desk: Desk, work: Work, step: Pause) -> Next:
-    return await pause(desk, work, step.hold, code=step.code, until=step.until)
+    text = hold_text(step.code)
+    text = f"{text}: {step.reason}" if step.reason else text
+    return await pause(desk, work, step.hold, code=step.code, until=step.until, text=text)
 
 
 EXECUTORS: dict[type[Any], Callable[[Desk, Work, Any], Awaitable[Next]]] = {

@@ -7,7 +7,6 @@ import msgspec
 
 from app.domain.marking.draft import Attributes, DraftLine, PostprocessPlan
 from app.domain.marking.order import (
-    CANCELLABLE,
     Cause,
     Hold,
     OrderStatus,
@@ -270,10 +269,6 @@ async def refuse_open_calls(tx: Transaction, row: OrderRow) -> None:
     )
     if open_call is not None:
         raise OrderStateError(f"{open_call['operation']} is {open_call['state']}")
-
-
-def may_cancel(row: OrderRow) -> bool:
-    return row.status in CANCELLABLE
 
 
 async def replace_attributes(tx: Transaction, order_id: str, attributes: Attributes) -> None:

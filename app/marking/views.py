@@ -144,7 +144,7 @@ async def _reports(tx: Transaction, order_id: str, open_calls: Calls) -> tuple[R
     signed = _SIGNED.format(subject="d.id", purpose="suz_report", sha="d.body_sha256")
     absent = _ABSENT.format(subject="d.id", operation=Operation.SEND_REPORT)
     rows = await tx.rows(
-        f"""select d.id, d.kind, d.status, d.report_id, {signed}, {absent}
+        f"""select d.id, d.kind, d.status, d.report_id, d.error, {signed}, {absent}
             from marking.suz_reports d where d.order_id = %(id)s
             order by d.kind, d.part""",  # noqa: S608
         id=order_id,
@@ -161,6 +161,7 @@ async def _reports(tx: Transaction, order_id: str, open_calls: Calls) -> tuple[R
             ),
             row["kind"],
             row["status"],
+            row["error"],
         )
         for row in rows
     )

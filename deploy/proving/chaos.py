@@ -31,10 +31,12 @@ class Chaos:
             self._revive()
             kind = deck.pop()
             began = time.monotonic()
+            self._scene.note = ""
             await FAULTS[kind](self._scene)
             self.done[kind] += 1
-            lasted = time.monotonic() - began
-            self._told(f"{self.done.total()} of {faults}: {kind}, {lasted:.1f} s")
+            lasted, so_far = time.monotonic() - began, f"{self._scene.load.operations:,} operations"
+            what = f"{self.done.total()} of {faults}: {kind}{self._scene.note}"
+            self._told(f"{what}, {lasted:.1f} s; {so_far}")
         self._revive()
 
     def _revive(self) -> None:

@@ -30,6 +30,7 @@ async def killed(scene: Scene) -> None:
         scene.no_takeover += 1
     else:
         scene.takeovers_s.append(waited)
+        scene.note = f", taken over after {waited:.1f} s"
     worker.start()
 
 

@@ -63,6 +63,11 @@ class Load:
         """Operations: rows issued, lines sold, payments; repetitions do not count."""
         return self.rows + len(self.sold) + self.payments
 
+    @property
+    def operations(self) -> int:
+        """By HTTP and by topics together."""
+        return len(self.history.operations) + self.by_topics
+
     async def send(self, producer: AIOKafkaProducer, pieces: list[tuple[str, Message]]) -> None:
         sent = [await producer.send(t, value, key.encode()) for t, (key, value) in pieces]
         await asyncio.gather(*sent)

@@ -21,7 +21,10 @@ READY_S = 30.0
 
 @dataclass
 class Scene:
-    """`takeovers_s`: from a worker's kill until every partition had answered a new question."""
+    """`takeovers_s`: from a worker's kill until every partition had answered a new question.
+
+    `note`: what the last fault has to say beside its name.
+    """
 
     cluster: LinkedCluster
     database: PostgresServer
@@ -31,6 +34,7 @@ class Scene:
     no_takeover: int = 0
     slow_ends: list[str] = field(default_factory=list)
     schema: int = 0
+    note: str = ""
 
     def any_worker(self) -> Worker:
         return self.rng.choice(self.cluster.workers)

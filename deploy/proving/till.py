@@ -15,7 +15,7 @@ from deploy.proving.history import History, Operation
 
 TIMEOUT = aiohttp.ClientTimeout(total=4)
 PATIENCE_S = 120.0
-AGAIN_S = 0.05
+AGAIN_S = (0.05, 0.1, 0.2, 0.4)
 HOLD_S = 86_400
 HOLDS = "/certificates/authorizations"
 REFUNDS = "/certificates/refunds"
@@ -157,6 +157,8 @@ class Till:
         headers = {
             "Authorization": self._cluster.bearer(client),
             "Idempotency-Key": str(uuid.uuid4()),
+            # A terminal that asks for unknown codes too often is refused; these come early.
+            "Terminal-Id": f"T{card}",
         }
         began = time.monotonic()
         operation = Operation(kind, card, asked, began)
@@ -169,7 +171,7 @@ class Till:
                 break
             if time.monotonic() - began > patience_s:
                 break
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(AGAIN_S[min(operation.attempts, len(AGAIN_S)) - 1])
         self._history.add(operation, time.monotonic() - began)
         if operation.acknowledged and kind != "lookup" and self._rng.random() < 0.02:
             await self._repeat(operation, path, body, headers=headers)

@@ -49,6 +49,25 @@ async def test_due_work_that_fails_stops_nobody_else_s(
     assert fired == {b"a" + key.encode(): 0, b"a" + other.encode(): 1}
 
 
+async def test_much_due_work_lets_tills_in_between(
+    kafka: str, journal_topic: None, tmp_path: Path
+) -> None:
+    async with worker(kafka, tmp_path) as one:
+        partition, _, _ = await opened(one)
+        keys, soon = [key_on(partition, n) for n in range(25)], int(time.time() * 1_000) + 2_000
+        for key in keys:  # each of them is asked for, as by a till
+            await one.deposit(key, 1, id=f"d{key}", due=soon)
+        await until(lambda: one.ledger.open[partition].store.first_due() is None)
+    commits = [0]
+    for record in await journal(kafka, partition):
+        if record.key[:1] != b"a":  # the last record of a commit
+            commits.append(0)
+        else:
+            commits[-1] += bytes(wire.decode_journal(record.value).events).count(b"fired")
+    assert sum(commits) == 25
+    assert max(commits) <= 10
+
+
 async def test_more_due_work_than_one_commit_holds_is_done_in_several(
     kafka: str, journal_topic: None, tmp_path: Path
 ) -> None:

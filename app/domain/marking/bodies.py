@@ -161,15 +161,3 @@ def dropout_body(codes: tuple[str, ...], *, number: str, reason: str) -> bytes:
 def _report(codes: tuple[str, ...], number: str) -> dict[str, Any]:
     attributes = {"productionOrderId": number}
     return {"productGroup": PRODUCT_GROUP, "sntins": list(codes), "attributes": attributes}
-
-
-def document_envelope(*, kind: str, signature: str, encoded: str) -> bytes:
-    """Outer JSON of `lk/documents/create`; `encoded` is base64 of the body."""
-    return _encode(
-        {
-            "document_format": "MANUAL",
-            "product_document": encoded,
-            "type": kind,
-            "signature": signature,
-        }
-    )

@@ -1,9 +1,9 @@
 """Words of the foreign systems for light industry, and what they mean to the operator."""
 
+import re
 from enum import StrEnum
 
 PRODUCT_GROUP = "lp"
-PRODUCT_GROUP_ID = 1
 TEMPLATE_ID = 10
 MAX_LINES = 10
 MAX_QUANTITY_ALONE = 2_000_000
@@ -99,8 +99,7 @@ DOCUMENT_ERROR_WORDS = {
     "41": "неполное описание товара",
     "47": "взаимоисключающие поля",
 }
-CODE_RESULT_WORDS = {
-    0: "принят",
+RESULT_WORDS = {
     1: "код уже выбыл",
     2: "код не существует",
     3: "неверные данные кода",
@@ -114,12 +113,21 @@ CODE_RESULT_WORDS = {
     102: "кода нет в ГИС МТ",
     103: "криптопроверка не пройдена",
 }
-# Groups whose holders may send reports to the station; light industry is not among them.
-GROUPS_WITH_UTILISATION = frozenset({"tobacco", "otp", "ncp", "milk", "water", "beer", "bio"})
-GROUPS_WITH_DROPOUT = GROUPS_WITH_UTILISATION | {"antiseptic"}
+_RESULT = re.compile(r"\s*(\d{1,3})\b")
 
 
 def explained(error: str) -> str:
     """A document error with its number put into words."""
     words = DOCUMENT_ERROR_WORDS.get(error.strip()[:2])
     return f"{error} ({words})" if words else error
+
+
+def results_explained(error: str) -> str:
+    """Why a report was not taken, its result numbers put into words."""
+    return "; ".join(_result_explained(part) for part in error.split(";"))
+
+
+def _result_explained(part: str) -> str:
+    number = _RESULT.match(part)
+    words = RESULT_WORDS.get(int(number[1])) if number else None
+    return f"{number[1]} — {words}" if number and words else part.strip()

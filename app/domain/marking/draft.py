@@ -78,10 +78,6 @@ class PostprocessPlan(msgspec.Struct, frozen=True):
     dropout: DropoutPlan | None = None
     withdraw: WithdrawPlan | None = None
 
-    @property
-    def is_empty(self) -> bool:
-        return not (self.utilisation or self.dropout or self.withdraw)
-
 
 class OrderDraft(msgspec.Struct, frozen=True):
     participant_id: str | None = None

@@ -120,14 +120,11 @@ TRANSITIONS: dict[OrderStatus, dict[OrderStatus, Edge]] = {
     S.COMPLETED: {},
     S.CANCELLED: {},
 }
-ADOPTED = frozenset({S.EMITTING, S.COLLECTING})
 ENDED = frozenset(status for status, following in TRANSITIONS.items() if not following)
 CANCELLABLE = frozenset(
     status for status, following in TRANSITIONS.items() if S.CANCELLED in following
 )
 SENDING = frozenset({S.DOC_SENDING, S.SUZ_SENDING, S.CLOSING})
-WAITS_FOR_OPERATOR = frozenset({S.DOC_REJECTED, S.DECLINED})
-AT_STATION = frozenset({S.EMITTING, S.COLLECTING, S.READY_TO_CLOSE, S.CLOSING})
 
 
 def refusal(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from app.domain.marking.dictionaries import results_explained
 from app.domain.marking.document import (
     FINAL,
     MAX_TECHNICAL_RESENDS,
@@ -76,7 +77,8 @@ def _report_step(report: Report, view: OrderView, now: int) -> Step | None:
     if report.status == ACCEPTED_REPORT:
         return None
     if report.status in FAILED_REPORTS:
-        return Pause(Hold.ATTENTION, f"{report.kind}-refused")
+        reason = results_explained(report.error) if report.error else None
+        return Pause(Hold.ATTENTION, f"{report.kind}-refused", reason=reason)
     return carry(report.subject, view, now) or Wait()
 
 

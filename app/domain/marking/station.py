@@ -45,7 +45,6 @@ TRANSITIONS: dict[BufferStatus, frozenset[BufferStatus]] = {
 LIVE_ORDERS = frozenset(
     {RemoteOrder.CREATED, RemoteOrder.PENDING, RemoteOrder.APPROVED, RemoteOrder.READY}
 )
-QUEUED_ORDERS = LIVE_ORDERS - {RemoteOrder.READY}
 _ADVANCE = (
     RemoteOrder.DECLINED,
     RemoteOrder.CLOSED,

@@ -87,11 +87,12 @@ class RefreshCodes(msgspec.Struct, frozen=True):
 
 
 class Pause(msgspec.Struct, frozen=True):
-    """Set a hold and wait for whoever clears it."""
+    """Set a hold and wait for whoever clears it; `reason`: in words, beside the code's own."""
 
     hold: Hold
     code: str
     until: int | None = None
+    reason: str | None = None
 
 
 class Wait(msgspec.Struct, frozen=True):

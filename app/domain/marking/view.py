@@ -82,11 +82,12 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """`remote`: status the station gives; None until it has been asked."""
+    """`error`: why the station did not take it, in its own words."""
 
     subject: Subject
     kind: str
     status: str
+    error: str | None = None
 
 
 class StationOrder(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ def test_s30_reports_are_sent_once_and_their_refusal_is_explained(stack: Stack) 
     together(
         partial(both_as_specified, stack),
         partial(refused_for_light_industry, stack),
+        partial(refused_by_the_station, stack),
         partial(a_lost_answer, stack),
     )
 
@@ -51,6 +52,18 @@ def refused_for_light_industry(stack: Stack) -> None:
     shop.until_status(order, "COMPLETED")
     assert shop.count("suz.utilisation") == 1
     shop.assert_complete(order)
+
+
+def refused_by_the_station(stack: Stack) -> None:
+    shop = stack.shop()
+    errors = ["9: owner is other", "1", "кончились слова"]
+    shop.fault("suz.utilisation", "verdict", state="REJECTED", errors=errors)
+    order = shop.order((GTIN, 20), postprocess=UTILISED)["id"]
+    held = shop.until_hold(order, "attention")["hold"]
+    words = "9 — вы не владелец кода; 1 — код уже выбыл; кончились слова"
+    assert held["code"] == "utilisation-refused"
+    assert held["text"] == f"Отчёт о нанесении отклонён: {words}"
+    assert shop.count("suz.utilisation") == 1
 
 
 def a_lost_answer(stack: Stack) -> None:
