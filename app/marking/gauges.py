@@ -12,8 +12,11 @@ from app.marking.metrics import (
     CODES_EXPIRING,
     CODES_MISSING,
     DOCUMENTS,
+    FOREIGN_ORDERS,
     HOLDS,
     ORDERS,
+    OUTBOX_AGE,
+    RENEWALS_STOPPED,
     SIGN_REQUESTS,
     TOKEN_LEFT,
 )
@@ -76,13 +79,37 @@ COUNTED: tuple[tuple[Gauge, Callable[[Row], tuple[str, ...]], str], ...] = (
 )
 
 
+# Gauges without labels: each query gives one row with `n`.
+SINGLE: tuple[tuple[Gauge, str], ...] = (
+    (
+        CODES_MISSING,
+        "select coalesce(sum(lost), 0) as n from marking.buffers where status = 'FETCHING'",
+    ),
+    (
+        OUTBOX_AGE,
+        """select coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as n
+           from marking.outbox where published_at is null""",
+    ),
+    (
+        RENEWALS_STOPPED,
+        """select count(*) as n from marking.tokens t
+           join marking.participants p on p.id = t.participant_id
+           where t.renewal_stopped and p.active""",
+    ),
+    (
+        FOREIGN_ORDERS,
+        """select count(*) as n from marking.suz_orphans
+           where kind = 'foreign' and resolved_by is null""",
+    ),
+)
+
+
 async def measure(desk: Desk) -> None:
     for gauge, labels, sql in COUNTED:
         rows = await desk.database.rows(sql)
         gauge.clear()
         for row in rows:
             gauge.labels(*labels(row)).set(row["n"])
-    lost = await desk.database.one(
-        """select coalesce(sum(lost), 0) as n from marking.buffers where status = 'FETCHING'"""
-    )
-    CODES_MISSING.set(0 if lost is None else lost["n"])
+    for gauge, sql in SINGLE:
+        (row,) = await desk.database.rows(sql)
+        gauge.set(row["n"])

@@ -4,8 +4,13 @@ import time
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from app.contracts.topics import MARKING_NOTIFICATIONS, MARKING_STATUSES, SUZ_ORDERS
+from app.domain.marking.order import OrderStatus
+from app.domain.marking.view import Operation
+from app.marking.messages_ru import ESCALATION_TEXTS
+
 CREATED = Counter("marking_orders_created", "Orders made", ["profile", "channel"])
-TRANSITIONS = Counter("marking_transitions", "Moves of orders", ["source", "target"])
+TRANSITIONS = Counter("marking_transitions", "Moves of orders", ["from", "to"])
 STAGE_SECONDS = Histogram(
     "marking_stage_seconds",
     "How long an order stood in a status it has left",
@@ -38,6 +43,8 @@ TOKEN_LEFT = Gauge("marking_token_left_seconds", "Shortest life left of a live t
 CODES_EXPIRING = Gauge("marking_codes_expiring", "Codes to burn within so many days", ["days"])
 OUTBOX_AGE = Gauge("marking_outbox_age_seconds", "Age of the oldest unpublished fact")
 CODES_MISSING = Gauge("marking_codes_missing", "Codes handed out that no block returns")
+RENEWALS_STOPPED = Gauge("marking_renewals_stopped", "Tokens that only a person's sign-in renews")
+FOREIGN_ORDERS = Gauge("marking_foreign_orders", "Orders of SUZ without a record here, undecided")
 CLOCK_SKEW = Gauge("marking_clock_skew_seconds", "Largest skew to a remote clock", ["upstream"])
 
 
@@ -45,6 +52,7 @@ class Since:
     """A gauge that grows with time until it is marked again."""
 
     def __init__(self, gauge: Gauge) -> None:
+        self.gauge = gauge
         self._at = time.monotonic()
         gauge.set_function(lambda: time.monotonic() - self._at)
 
@@ -53,3 +61,18 @@ class Since:
 
 
 TICK = Since(Gauge("marking_tick_age_seconds", "Since the polling timer last ran in this worker"))
+
+
+def _tell_from_zero() -> None:
+    """An increase is seen only from a former value: what is alerted on is told beforehand."""
+    for operation in Operation:
+        DOUBLES.labels(operation)
+    for stage in ESCALATION_TEXTS:
+        ESCALATIONS.labels(stage)
+    for topic in (SUZ_ORDERS, MARKING_STATUSES, MARKING_NOTIFICATIONS):
+        DLQ.labels(topic)
+    for status in OrderStatus:
+        REFUSALS.labels(status, "bug")
+
+
+_tell_from_zero()

@@ -8,7 +8,7 @@ import msgspec
 from app.marking.database import NOW_MS, Transaction
 from app.marking.desk import Desk
 from app.marking.ids import new_id
-from app.marking.metrics import OUTBOX_AGE, SWEEPS
+from app.marking.metrics import SWEEPS
 from app.marking.work import SUZ_ORDERS, WorkMessage
 
 MOST_SWEPT = 500
@@ -76,7 +76,6 @@ async def publish_outbox(desk: Desk, produce: Produce) -> int:
                where id = any(%(ids)s::uuid[])""",
             ids=[row["id"] for row in rows],
         )
-    await _measure(desk)
     return len(rows)
 
 
@@ -98,14 +97,6 @@ async def _number(tx: Transaction) -> None:
         ids=[row["id"] for row in rows],
     )
     await tx.execute("update marking.feed set last_seq = %(seq)s", seq=last + len(rows))
-
-
-async def _measure(desk: Desk) -> None:
-    row = await desk.database.one(
-        """select coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8
-               as age from marking.outbox where published_at is null"""
-    )
-    OUTBOX_AGE.set(0 if row is None else row["age"])
 
 
 class FeedEvent(msgspec.Struct, frozen=True):

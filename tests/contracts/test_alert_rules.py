@@ -6,16 +6,18 @@ from typing import Literal
 
 import msgspec
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from app.certificates.notify.figures import NOTIFY
+from app.integrations.observing import PrometheusObserver
+from app.marking import metrics as marking
 from app.metrics import FLOW, LEDGER, MART
 from web.metrics import Metrics
 
-RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "certificates.yml"
+RULES = sorted((Path(__file__).parents[2] / "deploy" / "prometheus").glob("*.yml"))
 ENDS = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
-USED = re.compile(r"\b(giftmark_\w+)(?:\{([^}]*)\})?")
+USED = re.compile(r"\b((?:giftmark|marking)_\w+)(?:\{([^}]*)\})?")
 SPAN = re.compile(r"\d+[smhd]")
 
 
@@ -46,19 +48,24 @@ class File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def all_rules() -> list[Rule]:
-    file = msgspec.yaml.decode(RULES.read_bytes(), type=File)
-    return [rule for group in file.groups for rule in group.rules]
+    files = [msgspec.yaml.decode(path.read_bytes(), type=File) for path in RULES]
+    return [rule for file in files for group in file.groups for rule in group.rules]
 
 
 def exposed() -> dict[str, set[str]]:
     """The samples that workers expose, with their labels."""
     found: dict[str, set[str]] = {}
-    for owner in (FLOW, LEDGER, MART, NOTIFY, Metrics(CollectorRegistry())):
+    calls = PrometheusObserver(CollectorRegistry())
+    for owner in (FLOW, LEDGER, MART, NOTIFY, Metrics(CollectorRegistry()), calls, marking):
         for metric in vars(owner).values():
-            assert isinstance(metric, MetricWrapperBase)
-            for end in ENDS[str(metric._type)]:
-                found[metric._name + end] = {*metric._labelnames, "le"}
-    return found
+            if isinstance(metric, MetricWrapperBase):
+                found |= samples(metric)
+    return found | samples(marking.TICK.gauge)
+
+
+def samples(metric: MetricWrapperBase) -> dict[str, set[str]]:
+    ends = ENDS[str(metric._type)]
+    return {metric._name + end: {*metric._labelnames, "le"} for end in ends}
 
 
 def strange(expr: str) -> list[str]:
@@ -88,6 +95,23 @@ def test_a_rule_speaks_of_what_workers_expose(rule: Rule) -> None:
     assert shown <= set(_grouped(rule.expr))
 
 
+@pytest.mark.parametrize(
+    ("counter", "labels"),
+    [
+        ("marking_doubles_total", {"operation": "create_order"}),
+        ("marking_escalations_total", {"stage": "emission"}),
+        ("marking_dlq_total", {"topic": "suz_orders"}),
+        ("marking_refusals_total", {"step": "SUZ_SENDING", "error": "bug"}),
+    ],
+)
+def test_the_first_event_of_a_process_is_an_increase(counter: str, labels: dict[str, str]) -> None:
+    assert REGISTRY.get_sample_value(counter, labels) is not None
+
+
+def test_both_halves_have_rules() -> None:
+    assert [path.stem for path in RULES] == ["certificates", "marking"]
+
+
 def test_every_rule_has_a_name_of_its_own() -> None:
     names = [rule.alert for rule in all_rules()]
     assert len(set(names)) == len(names)
@@ -100,6 +124,8 @@ def test_every_rule_has_a_name_of_its_own() -> None:
         ("sum by (shop) (giftmark_alerts_total) > 0", ["shop"]),
         ('giftmark_agent_lag_records{tipic=~"x"} > 0', ["tipic"]),
         ("sum by (name) (increase(giftmark_alerts_total[5m])) > 0", []),
+        ("max(marking_orders_open) > 0", ["marking_orders_open"]),
+        ('max(marking_holds{state="attention"}) > 0', ["state"]),
     ],
 )
 def test_a_rule_about_nothing_would_be_noticed(expr: str, wrong: list[str]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 
 import msgspec
+import pytest
 from prometheus_client import REGISTRY
 
 from app.integrations.errors import Upstream
@@ -13,6 +14,7 @@ from app.marking.gauges import measure
 from app.marking.ids import new_id
 from app.marking.limits import SharedLimiter
 from app.marking.polls import end_poll, ensure_poll, jittered_ms
+from app.marking.queue import publish_outbox
 from app.marking.renewals import renew_tokens
 from app.marking.terms import Terms
 from app.marking.work import WorkMessage
@@ -226,3 +228,33 @@ async def test_gauges_tell_what_the_database_holds(rig: Rig) -> None:
     left = REGISTRY.get_sample_value("marking_token_left_seconds", {"kind": "suz"})
     assert left is not None
     assert left > 0
+
+
+async def test_what_people_are_called_for_is_told(rig: Rig) -> None:
+    async def broken(_topic: str, _key: bytes, _value: bytes) -> None:
+        raise ConnectionError
+
+    rig.works = False
+    await rig.start(5)
+    await rig.database.execute(
+        "update marking.outbox set created_at = clock_timestamp() - interval '10 minutes'"
+    )
+    await rig.database.execute("update marking.tokens set renewal_stopped = kind = 'suz'")
+    for kind in ("foreign", "given_up"):
+        await rig.database.execute(
+            """insert into marking.suz_orphans (suz_order_id, participant_id, kind)
+               values (%(id)s, %(participant)s, %(kind)s)""",
+            id=new_id(),
+            participant=rig.participant_id,
+            kind=kind,
+        )
+    with pytest.raises(ConnectionError):
+        await publish_outbox(rig.desk, broken)
+
+    await measure(rig.desk)
+
+    age = REGISTRY.get_sample_value("marking_outbox_age_seconds")
+    assert age is not None
+    assert age > 300
+    assert REGISTRY.get_sample_value("marking_renewals_stopped") == 1
+    assert REGISTRY.get_sample_value("marking_foreign_orders") == 1
