@@ -218,18 +218,18 @@ class LedgerRole(Service):
 
     async def _assigned(self, _app: Any, tps: set[TP], **_: Any) -> None:
         ledger = await self._ready()
+        owned = partitions_of(tps, COMMANDS)
         standbys = partitions_of(self.app.assignor.assigned_standbys(), COMMANDS)
+        if not (owned or standbys):
+            # A spare one: as the others are full, it will take over from any of them.
+            standbys = frozenset(range(ledger.partitions))
         FLOW.publishing_stopped.clear()
         self._owners.clear()
         for url, topics in self.app.router.external_topics_metadata().items():
             for partition in topics.get(COMMANDS, ()):
                 self._owners[partition] = str(url).rstrip("/")
-        log.info(
-            "partitions assigned",
-            owned=sorted(partitions_of(tps, COMMANDS)),
-            standbys=sorted(standbys),
-        )
-        await ledger.assign(partitions_of(tps, COMMANDS), standbys)
+        log.info("partitions assigned", owned=sorted(owned), standbys=sorted(standbys))
+        await ledger.assign(owned, standbys)
 
     async def _prove(self, partition: int) -> bool:
         """Commits the position of our commands under the present generation of the group."""

@@ -29,6 +29,8 @@ class Standby:
         self._stopped = True
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        with contextlib.suppress(KeyError):  # it may never have got as far
+            LEDGER.standby_lag.remove(str(self._partition))
 
     async def _run(self) -> None:
         while not self._stopped:

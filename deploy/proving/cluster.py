@@ -140,6 +140,7 @@ class Cluster:
             "GIFTMARK_LEDGER_PARTITIONS": str(self.partitions),
             "GIFTMARK_INBOUND_PARTITIONS": str(self.partitions),
             "GIFTMARK_SESSION_TIMEOUT_S": "3",
+            "GIFTMARK_HEARTBEAT_S": "0.5",
             "GIFTMARK_REBALANCE_TIMEOUT_S": "6",
             "GIFTMARK_LOG_FORMAT": "json",
             "GIFTMARK_SANDBOX_URL": f"http://127.0.0.1:{free_port()}",  # nobody answers there

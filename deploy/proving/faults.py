@@ -20,9 +20,10 @@ POISON = (b"", b"\x00\xff", b"{", b"[[[[", b"[1, 2", b"\xc1" * 200)
 
 
 async def killed(scene: Scene) -> None:
-    """Of workers that all serve one; back only after others have taken over from it."""
+    """Of workers that all serve and stand by one; back only after others have taken over."""
     for member in scene.cluster.workers:
         await scene.ready_again(member)
+    await scene.caught_up()
     worker = await scene.any_serving()
     worker.end(signal.SIGKILL)
     waited = await scene.load.watch.all_answer(time.monotonic(), TAKEOVER_S)

@@ -17,6 +17,8 @@ from deploy.proving.load import Load
 END_S = 10.0
 ASK = aiohttp.ClientTimeout(total=2)
 READY_S = 30.0
+STANDBY_LAG = "giftmark_ledger_standby_lag_records"
+LAG = 5_000
 
 
 @dataclass
@@ -48,13 +50,29 @@ class Scene:
                     return worker
         return workers[0]
 
+    async def caught_up(self) -> None:
+        """All copies that stand by have next to nothing to read; or not within half a minute."""
+        until = time.monotonic() + READY_S
+        async with aiohttp.ClientSession(timeout=ASK) as session:
+            for worker in self.cluster.workers:
+                while await self._lags(session, worker) and time.monotonic() < until:
+                    await asyncio.sleep(0.2)
+
+    async def _lags(self, session: aiohttp.ClientSession, worker: Worker) -> bool:
+        figures = await self._figures(session, worker)
+        return any(n > LAG for name, n in figures.items() if name.startswith(STANDBY_LAG))
+
     async def _serves(self, session: aiohttp.ClientSession, worker: Worker) -> bool:
+        figures = await self._figures(session, worker)
+        return figures.get("giftmark_ledger_open_partitions", 0) > 0
+
+    async def _figures(self, session: aiohttp.ClientSession, worker: Worker) -> dict[str, float]:
+        """None at all from one that does not answer."""
         try:
             async with session.get(worker.metrics) as response:
-                figures = self.cluster.figures(await response.text())
+                return self.cluster.figures(await response.text())
         except (aiohttp.ClientError, TimeoutError):
-            return False
-        return figures.get("giftmark_ledger_open_partitions", 0) > 0
+            return {}
 
     async def pause(self, least_s: float, most_s: float) -> None:
         await asyncio.sleep(self.rng.uniform(least_s, most_s))

@@ -112,6 +112,27 @@ async def test_an_ended_worker_is_gone_within_ten_seconds_and_its_partitions_ser
     await becomes(lambda: floor.all_answer(other, cards))
 
 
+async def test_a_worker_that_is_given_nothing_stands_by_for_all(floor: Floor) -> None:
+    await _both(floor)
+    spare = floor.cluster.make_worker("ledger-3")
+    spare.start()
+    try:
+        await becomes(lambda: _stands_by(floor, spare))
+        assert await floor.owned_by(spare) == set()
+    finally:
+        await asyncio.to_thread(spare.end, signal.SIGTERM)
+
+
+async def _stands_by(floor: Floor, worker: Worker) -> bool:
+    """Whether it tails every partition."""
+    try:
+        shown = await floor.page(worker.metrics)
+    except aiohttp.ClientError:
+        return False
+    lag = "giftmark_ledger_standby_lag_records"
+    return all(f'{lag}{{partition="{n}"}}' in shown for n in range(PARTITIONS))
+
+
 async def test_a_slow_opening_neither_blocks_the_group_nor_the_open_partitions(
     floor: Floor,
 ) -> None:
