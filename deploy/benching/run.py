@@ -45,7 +45,10 @@ Say = Callable[[str], None]
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """How much of everything; `growth`: numbers of certificates, the first is the smallest."""
+    """How much of everything; `growth`: numbers of certificates, the first is the smallest.
+
+    What a peer does must last for seconds: it writes its changelog once a second.
+    """
 
     quick: bool
     seed: int
@@ -66,10 +69,10 @@ class Plan(msgspec.Struct, frozen=True):
 def plan(*, quick: bool, seed: int, grow: int) -> Plan:
     if quick:
         sizes = (10_000, 100_000)
-        return Plan(True, seed, 50_000, 80_000, sizes, 30_000, 2, 4_000, 30_000, 6_000, 3.0,
+        return Plan(True, seed, 50_000, 240_000, sizes, 30_000, 2, 40_000, 240_000, 6_000, 3.0,
                     20_000, False, 90.0)  # fmt: skip
     growth = tuple(10**n for n in range(4, grow + 1))
-    return Plan(False, seed, 200_000, 600_000, growth, 50_000, 5, 20_000, 100_000, 20_000, 10.0,
+    return Plan(False, seed, 200_000, 600_000, growth, 50_000, 5, 40_000, 600_000, 20_000, 10.0,
                 100_000, True)  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Grafana dashboards made from the metrics that workers declare."""
