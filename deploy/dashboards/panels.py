@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from app.certificates.notify.figures import NOTIFY
+from app.integrations.observing import PrometheusObserver
 from app.marking import metrics as marking
 from app.metrics import FLOW, LEDGER, MART
 from web.metrics import Metrics
@@ -36,7 +37,11 @@ def declared() -> dict[str, dict[str, list[Declared]]]:
         "Mart": _of(vars(MART).values()),
         "Notifications": _of(vars(NOTIFY).values()),
     }
-    return {"certificates": certificates, "marking": {"Marking": _of(vars(marking).values())}}
+    orders = {
+        "Orders": _of([*vars(marking).values(), marking.TICK.gauge]),
+        "Calls": _of(vars(PrometheusObserver(CollectorRegistry())).values()),
+    }
+    return {"certificates": certificates, "marking": orders}
 
 
 def dashboard(name: str, rows: dict[str, list[Declared]]) -> dict[str, Any]:

@@ -27,9 +27,12 @@ def one(series: str, bad: str, good: str) -> Case:
     return Case({series: bad}, {series: good})
 
 
-# A counter that appears with its first event rings as well as one that goes from 0 to 1.
-BORN, NEVER, OLD = "_x115 1x20", "0x140", "1x140"
-CASES: dict[str, tuple[Case, ...]] = {
+def event(counter: str) -> tuple[Case, ...]:
+    """One that appears with its first event rings as well as one that goes from 0 to 1."""
+    return one(counter, "0x115 1x20", "1x140"), one(counter, "_x115 1x20", "0x140")
+
+
+CERTIFICATES: dict[str, tuple[Case, ...]] = {
     "PartitionsNotOpen": (
         Case(
             {
@@ -61,18 +64,9 @@ CASES: dict[str, tuple[Case, ...]] = {
     "DueWorkWaits": (one("giftmark_ledger_due_backlog_seconds", "300x140", "10x140"),),
     "PublishingStopped": (one("giftmark_publishing_stopped", "1x140", "0x140"),),
     "PublishingBehind": (one("giftmark_publishing_lag_records", "2000x140", "100x140"),),
-    "RecordsLost": (
-        one("giftmark_records_lost_total", "0x115 7x20", OLD),
-        one("giftmark_records_lost_total", BORN, NEVER),
-    ),
-    "OperatorsNeeded": (
-        one('giftmark_alerts_total{name="RefundOverdue"}', "0x115 1x20", OLD),
-        one('giftmark_alerts_total{name="RefundOverdue"}', BORN, NEVER),
-    ),
-    "DeadLetters": (
-        one('giftmark_dead_letters_total{topic="t",code="c"}', "0x115 1x20", OLD),
-        one('giftmark_dead_letters_total{topic="t",code="c"}', BORN, NEVER),
-    ),
+    "RecordsLost": event("giftmark_records_lost_total"),
+    "OperatorsNeeded": event('giftmark_alerts_total{name="RefundOverdue"}'),
+    "DeadLetters": event('giftmark_dead_letters_total{topic="t",code="c"}'),
     "CodesGuessed": (one("giftmark_code_misses_total", "0+100x140", "0+20x140"),),
     "MartBehind": (
         one('giftmark_agent_lag_records{topic="GiftCertificateBI"}', "200000x140", "100x140"),
@@ -86,11 +80,58 @@ CASES: dict[str, tuple[Case, ...]] = {
         ),
     ),
     "MessagesWait": (one("giftmark_notifications_oldest_seconds", "4000x140", "60x140"),),
-    "MessagesFail": (
-        one('giftmark_notifications_ended_total{state="FAILED"}', "0x115 1x20", OLD),
-        one('giftmark_notifications_ended_total{state="FAILED"}', BORN, NEVER),
-    ),
+    "MessagesFail": event('giftmark_notifications_ended_total{state="FAILED"}'),
 }
+MARKING: dict[str, tuple[Case, ...]] = {
+    "OrdersDoubled": event('marking_doubles_total{operation="suz.create_order"}'),
+    "CodesMissing": (one("marking_codes_missing", "1x140", "0x140"),),
+    "OutcomeUnsettled": (one('marking_calls_open{state="UNKNOWN"}', "1x140", "0x115 1x20"),),
+    "ExchangeBroken": event('marking_refusals_total{step="EMITTING",error="bug"}'),
+    "OperatorAwaited": (
+        Case(
+            {'marking_holds{hold="attention"}': "1x400"},
+            {'marking_holds{hold="attention"}': "0x200 1x200"},
+            "6h",
+        ),
+    ),
+    "OrdersUnanswered": event('marking_escalations_total{stage="emission"}'),
+    "ForeignOrders": (
+        Case(
+            {"marking_foreign_orders": "1x1600"}, {"marking_foreign_orders": "1x1400 0x200"}, "25h"
+        ),
+    ),
+    "CodesBurnSoon": (
+        Case(
+            {'marking_codes_expiring{days="7"}': "5x140"},
+            {
+                'marking_codes_expiring{days="7"}': "0x140",
+                'marking_codes_expiring{days="30"}': "5x140",
+            },
+        ),
+    ),
+    "BreakerOpen": (one('marking_breaker_state{upstream="suz"}', "2x140", "2x115 0x20"),),
+    "TokenEnds": (
+        Case(
+            {'marking_token_left_seconds{kind="suz"}': "800x140", "marking_orders": "1x140"},
+            {'marking_token_left_seconds{kind="suz"}': "800x140", "marking_orders": "0x140"},
+        ),
+        Case(
+            {'marking_token_left_seconds{kind="suz"}': "800x140", "marking_orders": "1x140"},
+            {'marking_token_left_seconds{kind="suz"}': "9000x140", "marking_orders": "1x140"},
+        ),
+    ),
+    "RenewalStopped": (one("marking_renewals_stopped", "1x140", "0x140"),),
+    "ClockSkewed": (one('marking_clock_skew_seconds{upstream="suz"}', "130x140", "3x140"),),
+    "NobodyTicks": (
+        one("marking_tick_age_seconds", "0+60x140", "5x140"),
+        one("marking_tick_age_seconds", "5x60", "5x140"),
+    ),
+    "PollsLate": (one('marking_poll_lag_seconds{kind="order"}', "200x140", "5x140"),),
+    "FactsWait": (one("marking_outbox_age_seconds", "400x140", "5x140"),),
+    "WritesStale": event("marking_stale_writes_total"),
+    "WorkUndecodable": event('marking_dlq_total{topic="marking_suz_orders"}'),
+}
+CASES = CERTIFICATES | MARKING
 
 
 def ringing(folder: Path, series: dict[str, str], alert: str, *, at: str) -> bool:
