@@ -19,6 +19,7 @@ from app.marking.corrections import correct as correct_order
 from app.marking.database import Transaction
 from app.marking.errors import OrderStateError
 from app.marking.order_pages import Filters
+from app.marking.reordering import lines_to_reorder
 from app.marking.store import OrderRow
 from web import marking_models as m
 from web.marking_routing import Asked, Reply
@@ -202,12 +203,9 @@ async def settle_report(asked: Asked) -> Reply:
 async def reorder_rejected(asked: Asked) -> Reply:
     """A new order of the lines that the former one did not get whole."""
     former = await order_pages.one(asked.desk.database, asked.path["order_id"])
-    missing = order_pages.lines_to_reorder(former)
-    if not missing:
-        raise OrderStateError("Нет строк, которые можно заказать заново.", order_id=former["id"])
     draft = OrderDraft(
         participant_id=former["participant_id"],
-        lines=tuple(DraftLine(gtin, count) for gtin, count in missing),
+        lines=await lines_to_reorder(asked.desk.database, former),
         attributes=msgspec.convert(former["attributes"], Attributes),
         profile=Profile(former["profile"]),
     )

@@ -7,7 +7,15 @@ import msgspec
 
 from app.domain.marking.order import Hold
 from app.integrations.answers import Answer
-from app.integrations.errors import NotSent, OutcomeUnknown, Refused, Unauthorized, Upstream
+from app.integrations.errors import (
+    Forbidden,
+    NotSent,
+    OutcomeUnknown,
+    Refused,
+    Unauthorized,
+    Unexpected,
+    Upstream,
+)
 from app.integrations.requests import Access, Claim
 from app.marking import calls, store, tokens
 from app.marking.calls import ClaimRefused, StationFull
@@ -78,8 +86,7 @@ async def make(desk: Desk, work: Work, attempt: Attempt[T]) -> Next:
     except OutcomeUnknown as error:
         return await _doubtful(desk, work, attempt=attempt, error=error)
     except Refused as refusal:
-        await _record(desk, attempt.call_id, refusal, again_ms=0)
-        return await attempt.refused(refusal)
+        return await _refused(desk, work, attempt=attempt, refusal=refusal)
     desk.crash.passed(attempt.operation, "answered")
     await desk.database.until_committed(lambda tx: _keep(tx, work, attempt, answer=answer))
     desk.crash.passed(attempt.operation, "committed")
@@ -102,6 +109,14 @@ async def _record(
         await calls.failed(tx, call_id, error, again_ms=again_ms)
 
     await desk.database.until_committed(work)
+
+
+async def _refused(desk: Desk, work: Work, *, attempt: Attempt[T], refusal: Refused) -> Next:
+    """No right to the call, or a call made wrong, says nothing against what was to be sent."""
+    await _record(desk, attempt.call_id, refusal, again_ms=0)
+    if isinstance(refusal, Forbidden | Unexpected):
+        return await after_failure(desk, work, refusal)
+    return await attempt.refused(refusal)
 
 
 async def _not_sent(desk: Desk, work: Work, *, attempt: Attempt[T], error: NotSent) -> Next:

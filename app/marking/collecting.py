@@ -56,7 +56,8 @@ async def collect(desk: Desk, work: Work, gtin: str) -> Next:
     async with desk.database.transaction() as tx:
         place = await place_of(tx, work, gtin)
     access = await access_to(desk, work, Upstream.SUZ)
-    await _read_counters(desk, work, access=access, place=place)
+    if not await read_counters(desk, work, access=access, place=place):
+        return await pause(desk, work, Hold.ATTENTION, code="order-unknown")
     async with desk.database.transaction() as tx:
         buffers = await load_buffers(tx, place.row_id)
     buffer = next(b for b in buffers if b.gtin == gtin)
@@ -75,12 +76,17 @@ async def collect(desk: Desk, work: Work, gtin: str) -> Next:
     return AGAIN
 
 
-async def _read_counters(desk: Desk, work: Work, *, access: Access, place: Place) -> None:
-    client = desk.clients.suz
-    answer = await suz.order_status(client, access, order_id=place.suz_order_id, gtin=place.gtin)
+async def read_counters(desk: Desk, work: Work, *, access: Access, place: Place) -> bool:
+    """What the station tells of the buffer now, written too; False: it knows no such order."""
+    client, number = desk.clients.suz, place.suz_order_id
+    try:
+        answer = await suz.order_status(client, access, order_id=number, gtin=place.gtin)
+    except NotFound:
+        return False
     async with desk.database.transaction() as tx:
         await apply(tx, place.row_id, Seen(work.now, answer.value))
     desk.crash.passed("observed", "committed")
+    return True
 
 
 async def fetch(desk: Desk, work: Work, call: CallRow) -> Next:
@@ -100,7 +106,9 @@ async def fetch(desk: Desk, work: Work, call: CallRow) -> Next:
 
     async def refused(refusal: Refused) -> Next:
         seen = await look_now(desk, work)
-        if any(b.buffer_status == "CLOSED" and b.gtin.rjust(14, "0") == gtin for b in seen or ()):
+        if seen is None:
+            return await pause(desk, work, Hold.ATTENTION, code="order-unknown")
+        if any(b.buffer_status == "CLOSED" and b.gtin.rjust(14, "0") == gtin for b in seen):
             return AGAIN
         shown: dict[str, Any] = {"detail": refusal.failure.text}
         return await pause(desk, work, Hold.ATTENTION, code="codes-refused", **shown)

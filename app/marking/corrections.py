@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from app.domain.marking.draft import Attributes, DraftLine, OrderDraft, normalised, problems
 from app.domain.marking.order import Cause, OrderStatus, Profile
 from app.domain.marking.station import LIVE_ORDERS
-from app.marking import participants, sign_requests, store
+from app.marking import participants, serials, sign_requests, store
 from app.marking.cards import GoodsCard, cards_for, require_orderable
 from app.marking.circulation import freeze_introduction_parts
 from app.marking.database import Transaction
@@ -53,7 +53,7 @@ async def correct(
                 )
                 for line in normalised(draft).lines
             ]
-            await store.replace_lines(tx, now, new)
+            await store.replace_lines(tx, now.id, new)
         await _withdraw(tx, now.id)
         await clear_attention(tx, now.id)
         await _freeze_again(tx, desk, lease, participant=participant, relined=lines is not None)
@@ -141,6 +141,7 @@ async def _freeze_again(
         again = documented and (row.status in {S.DOC_REJECTED, S.DOC_SIGNING} or relined)
         if again:
             await freeze_preorder(tx, desk, row=row, inn=participant.inn)
+        await serials.reserve(tx, row.id)
         await freeze_station_order(tx, desk, row=row)
     target = _target(row, relined=relined)
     if target is not row.status:

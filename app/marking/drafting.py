@@ -13,7 +13,6 @@ from app.marking.database import Transaction
 from app.marking.errors import (
     IMPORT_INTRODUCTION,
     OrderStateError,
-    OrderValidationError,
     ValidationError,
 )
 from app.marking.ids import new_id
@@ -67,10 +66,7 @@ async def insert_parts(
 async def _insert(tx: Transaction, order: NewOrder, lines: Sequence[NewLine]) -> None:
     try:
         await store.insert(tx, order, list(lines))
-    except psycopg2.errors.UniqueViolation as error:
-        if "serials" in str(error.diag.table_name):
-            text = "Серийные номера уже использованы в другом заказе."
-            raise OrderValidationError(text) from None
+    except psycopg2.errors.UniqueViolation:
         raise OrderStateError(f"Заказ с номером {order.external_id} уже есть.") from None
 
 

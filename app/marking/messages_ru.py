@@ -118,5 +118,9 @@ def failure_code(error: UpstreamError) -> str:
     return next((code for kind, code in _FAILURE_CODES if isinstance(error, kind)), "bug")
 
 
+def declined_text(reason: str) -> str:
+    return f"СУЗ отклонил заказ: {reason}"
+
+
 def hold_text(code: str) -> str:
     return HOLD_TEXTS.get(code, code)

@@ -12,6 +12,7 @@ from app.marking import audit, calls, store
 from app.marking.audit import Entry, Event
 from app.marking.calls import NewCall
 from app.marking.database import Row, Transaction, raw
+from app.marking.declining import decline_observed
 from app.marking.desk import AGAIN, Desk, Next, Work
 from app.marking.ids import new_id
 from app.marking.observing import refresh_status, station_row
@@ -23,7 +24,6 @@ S = OrderStatus
 NOTICES = {
     S.DOC_ACCEPTED: "Документ принят",
     S.DOC_REJECTED: "Документ отклонён",
-    S.DECLINED: "Заказ отклонён СУЗ",
     S.CLOSED: "Заказ закрыт, коды получены",
     S.COMPLETED: "Заказ завершён",
 }
@@ -31,6 +31,8 @@ NOTICES = {
 
 async def move(desk: Desk, work: Work, step: Move) -> Next:
     """The status and everything that must stand or fall with it."""
+    if step.target is S.DECLINED:
+        return await _decline(desk, work)
     async with desk.database.transaction() as tx:
         change = Change(step.target, cause=step.cause, reason=step.reason)
         moved = await store.move(tx, work.lease, change, row=work.row)
@@ -52,6 +54,13 @@ async def move(desk: Desk, work: Work, step: Move) -> Next:
     for intent in step.plan:
         desk.crash.passed(intent.operation, "planned")
     desk.crash.passed("order", step.target.lower())
+    return AGAIN
+
+
+async def _decline(desk: Desk, work: Work) -> Next:
+    async with desk.database.transaction() as tx:
+        await decline_observed(tx, work)
+    desk.crash.passed("order", "declined")
     return AGAIN
 
 
@@ -133,11 +142,6 @@ async def _on_closed(tx: Transaction, work: Work) -> None:
     await close_books(tx, work)
 
 
-async def _on_declined(tx: Transaction, work: Work) -> None:
-    """The station never took these lines: their own serials may be used again."""
-    await tx.execute("delete from marking.serials where order_id = %(id)s", id=work.row.id)
-
-
 async def _on_completed(tx: Transaction, work: Work) -> None:
     rows = await tx.rows(
         """select gtin, count(*) as received,
@@ -166,7 +170,6 @@ async def _on_rejected(tx: Transaction, work: Work) -> None:
 
 EFFECTS: dict[OrderStatus, Callable[[Transaction, Work], Awaitable[None]]] = {
     S.CLOSED: _on_closed,
-    S.DECLINED: _on_declined,
     S.COMPLETED: _on_completed,
     S.DOC_REJECTED: _on_rejected,
 }

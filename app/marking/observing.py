@@ -7,12 +7,18 @@ import msgspec
 
 from app.domain.marking.order import Hold
 from app.domain.marking.station import Buffer as KnownBuffer
-from app.domain.marking.station import RemoteBuffer, RemoteOrder, buffer_status, order_state
+from app.domain.marking.station import (
+    BufferStatus,
+    RemoteBuffer,
+    RemoteOrder,
+    buffer_status,
+    order_state,
+)
 from app.integrations import suz
 from app.integrations.errors import NotFound, Upstream
 from app.integrations.suz_answers import Buffer
 from app.integrations.suz_answers import RemoteOrder as ListedOrder
-from app.marking import audit
+from app.marking import audit, serials
 from app.marking.attempts import access_to
 from app.marking.audit import Entry
 from app.marking.database import Transaction
@@ -182,7 +188,8 @@ async def _apply_buffer(tx: Transaction, row_id: str, buffer: Buffer, *, at: int
 async def refresh_status(tx: Transaction, row_id: str, *, gtin: str, closed: bool = False) -> None:
     """Our status of a buffer from its counters and stored blocks."""
     row = await tx.one(
-        """select b.*, coalesce(b.expires_at <= marking.remote_now(o.participant_id), false)
+        """select b.*, s.order_id, s.current,
+                  coalesce(b.expires_at <= marking.remote_now(o.participant_id), false)
                       as expired,
                   (select coalesce(sum(k.quantity), 0) from marking.code_blocks k
                    where k.suz_order_id = b.suz_order_id and k.gtin = b.gtin) as stored
@@ -209,6 +216,9 @@ async def refresh_status(tx: Transaction, row_id: str, *, gtin: str, closed: boo
         id=row_id,
         gtin=gtin,
     )
+    refused = status is BufferStatus.REJECTED and row["status"] != status
+    if refused and row["current"] and not (row["stored"] or row["passed"]):
+        await serials.give_back(tx, row["order_id"], gtin=gtin)
 
 
 async def wake_order_of(tx: Transaction, row_id: str) -> None:

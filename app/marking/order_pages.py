@@ -9,7 +9,7 @@ import msgspec
 from app.domain.marking.order import CANCELLABLE, Hold, OrderStatus, Profile
 from app.marking.database import Database, Row, Transaction
 from app.marking.errors import NotFoundError
-from app.marking.messages_ru import STATUS_TEXTS, hold_text
+from app.marking.messages_ru import STATUS_TEXTS, declined_text, hold_text
 
 S = OrderStatus
 CORRECTABLE = frozenset({S.INIT, S.DOC_SIGNING, S.SUZ_SIGNING, S.DOC_REJECTED, S.DECLINED})
@@ -114,6 +114,8 @@ async def one(source: Database | Transaction, order_id: str) -> dict[str, Any]:
                and state in ('CLAIMED', 'UNKNOWN') limit 1""",
         id=order_id,
     )
+    if order["status"] == S.DECLINED and station is not None and station["decline_reason"]:
+        order["status_text"] = declined_text(station["decline_reason"])
     return {
         **order,
         "station": station,
@@ -174,12 +176,3 @@ def actions(order: dict[str, Any], *, busy: bool) -> list[str]:
         "reorder-rejected": any(line["buffer"] in UNFINISHED_LINES for line in lines),
     }
     return [name for name, possible in allowed.items() if possible]
-
-
-def lines_to_reorder(order: dict[str, Any]) -> list[tuple[str, int]]:
-    """GTIN and number of codes that an order did not get and never will."""
-    return [
-        (line["gtin"], line["missing"])
-        for line in order["lines"]
-        if line["buffer"] in UNFINISHED_LINES and line["missing"]
-    ]

@@ -9,7 +9,7 @@ from app.domain.marking.station import RemoteBuffer, RemoteOrder, ready_to_close
 from app.domain.marking.view import CallState, Operation
 from app.integrations import suz
 from app.integrations.answers import Answer
-from app.integrations.errors import Forbidden, Refused, SignatureRefused, Unexpected, Upstream
+from app.integrations.errors import Refused, SignatureRefused, Upstream
 from app.integrations.suz_answers import Buffer, CloseAccepted, OrderAccepted
 from app.marking import audit, calls, store
 from app.marking.adopting import accept_order
@@ -18,8 +18,9 @@ from app.marking.audit import Entry
 from app.marking.calls import CallRow, StationFull
 from app.marking.comparing import compare_before_order
 from app.marking.database import Transaction, raw
+from app.marking.declining import decline
 from app.marking.desk import AGAIN, Desk, Next, Until, Work
-from app.marking.failures import after_failure, pause
+from app.marking.failures import pause
 from app.marking.freezing import renew_request, signature_of
 from app.marking.observing import look_now, observe, station_row
 from app.marking.polls import drop_poll
@@ -104,20 +105,12 @@ async def _require_room(tx: Transaction, desk: Desk, work: Work, *, call_id: str
 async def _order_refused(desk: Desk, work: Work, *, row: dict[str, Any], refusal: Refused) -> Next:
     if isinstance(refusal, SignatureRefused):
         return await _sign_again(desk, work, row)
-    if isinstance(refusal, Forbidden | Unexpected):
-        return await after_failure(desk, work, refusal)
     if desk.terms.is_station_limit(refusal.failure.text):
         until = work.now + desk.terms.scaled_ms(desk.terms.limit_wait_s)
         return await pause(desk, work, Hold.SUZ_LIMIT, code="station-full", until=until)
     errors = [f"{p.field}: {p.text}" for p in refusal.failure.fields] or [refusal.failure.text]
     async with desk.database.transaction() as tx:
-        await tx.execute(
-            "update marking.suz_orders set decline_reason = %(why)s where id = %(id)s",
-            why="; ".join(errors),
-            id=row["id"],
-        )
-        change = Change(S.DECLINED, reason="order-invalid", details={"errors": errors})
-        await store.move(tx, work.lease, change, row=work.row)
+        await decline(tx, work, errors=errors)
     return AGAIN
 
 

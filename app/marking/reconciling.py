@@ -14,7 +14,7 @@ from app.marking import calls, store
 from app.marking.adopting import Found, adopt, keep_orphan, set_aside
 from app.marking.attempts import access_to
 from app.marking.calls import CallRow
-from app.marking.collecting import mark_lost, place_of, recover_blocks
+from app.marking.collecting import mark_lost, place_of, read_counters, recover_blocks
 from app.marking.database import Transaction, ms
 from app.marking.desk import AGAIN, Desk, Next, Work
 from app.marking.document_lookup import Ours, matching_documents
@@ -23,7 +23,7 @@ from app.marking.leases import holds, lock_orders
 from app.marking.lookups import looked_in_vain, lookups_with
 from app.marking.messages_ru import hold_text
 from app.marking.metrics import DOUBLES, RECONCILIATIONS
-from app.marking.observing import Seen, apply, observe, station_row
+from app.marking.observing import observe, station_row
 from app.marking.report_lookup import look_for_report
 from app.marking.submitting import accept_number
 from app.marking.views import load_buffers
@@ -170,11 +170,8 @@ async def _look_for_codes(desk: Desk, work: Work, call: CallRow) -> Next:
     async with desk.database.transaction() as tx:
         place = await place_of(tx, work, gtin)
     access = await access_to(desk, work, Upstream.SUZ)
-    answer = await suz.order_status(
-        desk.clients.suz, access, order_id=place.suz_order_id, gtin=gtin
-    )
-    async with desk.database.transaction() as tx:
-        await apply(tx, place.row_id, Seen(work.now, answer.value))
+    if not await read_counters(desk, work, access=access, place=place):
+        return await pause(desk, work, Hold.ATTENTION, code="order-unknown")
     got = await recover_blocks(desk, work, access=access, place=place)
     async with desk.database.transaction() as tx:
         if not await holds(tx, work.lease):

@@ -14,7 +14,7 @@ from app.domain.marking.order import (
     hold_after,
     refusal,
 )
-from app.marking import audit
+from app.marking import audit, serials
 from app.marking.audit import Entry, Event
 from app.marking.database import Database, Transaction, as_json
 from app.marking.errors import NotFoundError, OrderStateError
@@ -96,7 +96,8 @@ async def insert(tx: Transaction, order: NewOrder, lines: list[NewLine]) -> None
         },
     )
     for position, new in enumerate(lines):
-        await _insert_line(tx, order, new, position=position)
+        await _insert_line(tx, order.id, new, position=position)
+    await serials.reserve(tx, order.id)
     details = {"lines": [{"gtin": n.line.gtin, "quantity": n.line.quantity} for n in lines]}
     await audit.write(
         tx,
@@ -112,16 +113,14 @@ async def insert(tx: Transaction, order: NewOrder, lines: list[NewLine]) -> None
     await audit.announce(tx, Event(f"marking.order.{order.status.lower()}", order.id, 1))
 
 
-async def _insert_line(
-    tx: Transaction, order: NewOrder | OrderRow, new: NewLine, *, position: int
-) -> None:
+async def _insert_line(tx: Transaction, order_id: str, new: NewLine, *, position: int) -> None:
     line = new.line
     await tx.execute(
         """insert into marking.order_lines (order_id, gtin, position, quantity,
                serial_number_type, serial_numbers, card, tnved)
            values (%(order_id)s, %(gtin)s, %(position)s, %(quantity)s, %(type)s, %(serials)s,
                %(card)s, %(tnved)s)""",
-        order_id=order.id,
+        order_id=order_id,
         gtin=line.gtin,
         position=position,
         quantity=line.quantity,
@@ -130,16 +129,6 @@ async def _insert_line(
         card=as_json(new.card),
         tnved=new.tnved,
     )
-    if line.serial_numbers:
-        await tx.execute(
-            """insert into marking.serials (participant_id, gtin, serial, order_id)
-               select %(participant)s, %(gtin)s, jsonb_array_elements_text(%(serials)s),
-                      %(order_id)s""",
-            participant=order.participant_id,
-            gtin=line.gtin,
-            serials=as_json(line.serial_numbers),
-            order_id=order.id,
-        )
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -280,8 +269,9 @@ async def replace_attributes(tx: Transaction, order_id: str, attributes: Attribu
     )
 
 
-async def replace_lines(tx: Transaction, row: OrderRow, lines: list[NewLine]) -> None:
-    await tx.execute("delete from marking.serials where order_id = %(id)s", id=row.id)
-    await tx.execute("delete from marking.order_lines where order_id = %(id)s", id=row.id)
+async def replace_lines(tx: Transaction, order_id: str, lines: list[NewLine]) -> None:
+    await tx.execute("delete from marking.serials where order_id = %(id)s", id=order_id)
+    await tx.execute("delete from marking.order_lines where order_id = %(id)s", id=order_id)
     for position, line in enumerate(lines):
-        await _insert_line(tx, row, line, position=position)
+        await _insert_line(tx, order_id, line, position=position)
+    await serials.reserve(tx, order_id)

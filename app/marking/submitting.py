@@ -8,7 +8,7 @@ from app.domain.marking.order import Hold, OrderStatus
 from app.domain.marking.view import Operation
 from app.integrations import suz, true_api
 from app.integrations.answers import Answer
-from app.integrations.errors import Forbidden, Refused, SignatureRefused, Unexpected, Upstream
+from app.integrations.errors import Refused, SignatureRefused, Upstream
 from app.integrations.suz_answers import ReportAccepted
 from app.marking import audit, calls, store
 from app.marking.attempts import Attempt, access_to, make
@@ -17,7 +17,7 @@ from app.marking.calls import CallRow
 from app.marking.database import Transaction, as_json, raw
 from app.marking.desk import AGAIN, Desk, Next, Work
 from app.marking.exchange import see_date
-from app.marking.failures import after_failure, pause
+from app.marking.failures import pause
 from app.marking.freezing import renew_request, signature_of
 from app.marking.polls import ensure_poll
 from app.marking.sealing import report_place
@@ -86,8 +86,6 @@ async def _document_refused(
 ) -> Next:
     if isinstance(refusal, SignatureRefused):
         return await _sign_again(desk, work, row)
-    if isinstance(refusal, Forbidden | Unexpected):
-        return await after_failure(desk, work, refusal)
     errors = [refusal.failure.text, *(f"{p.field}: {p.text}" for p in refusal.failure.fields)]
     async with desk.database.transaction() as tx:
         await tx.execute(

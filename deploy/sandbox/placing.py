@@ -75,7 +75,8 @@ def place(
         foreign=foreign,
         history=[(now_ms, "CREATED")],
     )
-    for product in body["products"]:
+    taken = [p for p in body["products"] if not plan.decline and p["gtin"] not in plan.rejects]
+    for product in taken:
         who.serials |= {(product["gtin"], s) for s in product.get("serialNumbers", [])}
     who.orders[order.order_id] = order
     return order

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.domain.marking.order import Hold
+from app.marking import order_pages
 from app.marking.timers import ask_for_comparisons
 from tests.flows.marking.rig import Rig, playing_worker
 
@@ -74,3 +75,27 @@ async def test_an_order_the_station_does_not_know_is_held(by_status: Rig) -> Non
     assert row.hold_detail is not None
     assert row.hold_detail["code"] == "order-unknown"
     assert row.status == "EMITTING"
+
+
+async def test_an_order_unknown_while_its_codes_are_collected_is_held(rig: Rig) -> None:
+    rig.player.fault("suz.order_status", "status", status=404, times=0)
+    order = await rig.start(5)
+
+    row = await rig.until(lambda row: row.hold is not None, order)
+
+    assert row.hold_detail is not None
+    assert row.hold_detail["code"] == "order-unknown"
+    assert row.status == "COLLECTING"
+
+
+async def test_by_status_an_order_without_a_single_line_left_tells_their_reasons(
+    by_status: Rig,
+) -> None:
+    gtin = by_status.gtins(1)[0]
+    by_status.player.fault("suz.create_order", "reject", gtin=gtin, text="Товар исключён")
+    order = await by_status.start(5)
+
+    await by_status.until_status(order, "DECLINED")
+
+    shown = await order_pages.one(by_status.database, order)
+    assert shown["status_text"] == "СУЗ отклонил заказ: Order declined: Товар исключён"

@@ -165,15 +165,6 @@ async def test_one_rejected_gtin_does_not_stop_the_other(rig: Rig) -> None:
     assert "реестре" in reason["rejection_reason"]
 
 
-async def test_a_declined_order_tells_why(rig: Rig) -> None:
-    rig.player.fault("suz.create_order", "decline", text="Проверка не пройдена")
-
-    order = await rig.start(20)
-
-    await rig.until_status(order, "DECLINED")
-    assert rig.posted("suz.create_order") == 1
-
-
 async def test_a_token_that_dies_while_polling_is_renewed_by_itself(rig: Rig) -> None:
     order = await rig.start(20)
     await rig.until_status(order, "EMITTING", "COLLECTING", "COMPLETED")
