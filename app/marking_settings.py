@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.domain.marking.draft import DOCUMENT_WITHOUT_CODES
 from app.domain.marking.order import Profile
 from app.settings import Keys
 
@@ -109,8 +110,7 @@ class MarkingSettings(BaseSettings):
             raise ValueError("marking_flow_profile: has to be chosen in production")
         first = self.profile is Profile.DOCUMENT_FIRST
         if production and first and not self.marking_document_first_in_production:
-            text = "Реальный True API отклонит документ без кодов"
-            raise ValueError(f"marking_document_first_in_production: {text}")
+            raise ValueError(f"marking_document_first_in_production: {DOCUMENT_WITHOUT_CODES}")
         if self.marking_reconcile_delays_s[-1:] < (self.suz_write_s,):
             raise ValueError("marking_reconcile_delays_s: the last must exceed suz_write_s")
         return self

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 import psycopg2.errors
 
 from app.domain.marking.dictionaries import ReleaseMethod
-from app.domain.marking.draft import DraftLine, OrderDraft, split_lines
+from app.domain.marking.draft import (
+    DOCUMENT_WITHOUT_CODES,
+    DraftLine,
+    OrderDraft,
+    Problem,
+    split_lines,
+)
 from app.domain.marking.order import Profile
 from app.marking import store
 from app.marking.cards import GoodsCard
@@ -13,10 +19,12 @@ from app.marking.database import Transaction
 from app.marking.errors import (
     IMPORT_INTRODUCTION,
     OrderStateError,
+    OrderValidationError,
     ValidationError,
 )
 from app.marking.ids import new_id
 from app.marking.store import NewLine, NewOrder
+from app.marking.terms import Terms
 
 IMPORT_TEXT = (
     "Ввод импортного товара (LP_GOODS_IMPORT) здесь ещё не поддержан: оформите его в кабинете."
@@ -28,6 +36,13 @@ def require_introducible(draft: OrderDraft, profile: Profile) -> None:
     imported = draft.attributes.release_method_type is ReleaseMethod.IMPORT
     if imported and profile is Profile.DOCUMENT_FIRST:
         raise ValidationError(IMPORT_TEXT, code=IMPORT_INTRODUCTION)
+
+
+def require_profile(profile: Profile, terms: Terms) -> None:
+    """An order may name a profile of its own, but none that cannot end well."""
+    if not terms.allows(profile):
+        problem = Problem("/profile", DOCUMENT_WITHOUT_CODES)
+        raise OrderValidationError(DOCUMENT_WITHOUT_CODES, errors=[problem])
 
 
 async def insert_parts(

@@ -13,7 +13,7 @@ from app.marking import participants, store
 from app.marking.cards import cards_for, require_orderable
 from app.marking.database import NOW_MS, Transaction
 from app.marking.desk import Desk
-from app.marking.drafting import insert_parts, require_introducible
+from app.marking.drafting import insert_parts, require_introducible, require_profile
 from app.marking.due_polls import publish_due_polls
 from app.marking.errors import (
     AccessError,
@@ -77,6 +77,7 @@ class OrderFlow:
         wanted = normalised(_with_line(draft or OrderDraft(), gtin))
         participant = await self._participant(user_id, wanted.participant_id)
         profile = wanted.profile or desk.terms.marking_flow_profile
+        require_profile(profile, desk.terms)
         self._require_sound(wanted)
         require_introducible(wanted, profile)
         cards = await cards_for(desk, participant, [line.gtin for line in wanted.lines])

@@ -17,6 +17,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     worker_name: str = "worker-1"
     chz_environment: str = SANDBOX
     marking_flow_profile: Profile = Profile.DOCUMENT_FIRST
+    marking_document_first_in_production: bool = False
     marking_suz_poll_mode: str = "list"
     marking_suz_reports: str = "as_specified"
     marking_auto_introduce: bool = False
@@ -66,6 +67,12 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("marking_time_scale: only for chz_environment=sandbox")
         if not self.marking_reconcile_delays_s:
             raise ValueError("marking_reconcile_delays_s: at least one delay is needed")
+
+    def allows(self, profile: Profile) -> bool:
+        """The real True API takes no document that comes before its codes."""
+        if profile is not Profile.DOCUMENT_FIRST or self.chz_environment != PRODUCTION:
+            return True
+        return self.marking_document_first_in_production
 
     def scaled_ms(self, seconds: float) -> int:
         return max(1, round(seconds * 1_000 / self.marking_time_scale))

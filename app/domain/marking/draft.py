@@ -19,6 +19,7 @@ from app.domain.marking.dictionaries import (
 from app.domain.marking.order import Profile
 
 MAX_DRAFT_LINES = 1_000
+DOCUMENT_WITHOUT_CODES = "Реальный True API отклонит документ без кодов"
 _OLDEST_CERTIFICATE = date(2000, 1, 1)
 _OLDEST_REGISTRATION = date(1900, 1, 1)
 

@@ -7,15 +7,21 @@ import pytest
 
 from app.domain.marking.dictionaries import DropoutReason
 from app.domain.marking.draft import DropoutPlan, PostprocessPlan
-from app.domain.marking.order import OrderStatus
+from app.domain.marking.order import OrderStatus, Profile
 from app.integrations import suz
 from app.integrations.errors import Upstream
 from app.marking import participants, tokens
-from app.marking.errors import DropoutError, UtilisationError, ValidationError
+from app.marking.errors import (
+    DropoutError,
+    OrderValidationError,
+    UtilisationError,
+    ValidationError,
+)
 from app.marking.flow import OrderFlow, SuzOrderStatus
 from app.marking.store import OrderRow
+from app.marking.terms import Terms
 from app.marking.work import WorkMessage
-from tests.flows.marking.rig import Rig
+from tests.flows.marking.rig import Rig, playing_worker
 
 S = OrderStatus
 
@@ -130,6 +136,25 @@ async def test_a_refused_document_is_a_validation_error(hands: Hands) -> None:
     with pytest.raises(ValidationError):
         await hands.flow.submit_true_api_document(order)
     assert (await hands.rig.order(order)).status is S.DOC_REJECTED
+
+
+async def test_in_production_no_order_asks_for_a_document_before_its_codes(
+    dsn: str, sandbox: str
+) -> None:
+    real: dict[str, Any] = {
+        "chz_environment": "production",
+        "marking_time_scale": 1,
+        "marking_flow_profile": Profile.ORDER_FIRST,
+    }
+    async with playing_worker(dsn, sandbox, inn="7700000048", **real) as rig:
+        rig.works = False
+        with pytest.raises(OrderValidationError, match="отклонит документ без кодов") as caught:
+            await rig.start(1, profile=Profile.DOCUMENT_FIRST)
+        assert caught.value.errors[0].pointer == "/profile"
+        assert await rig.count("select count(*) from marking.orders") == 0
+        assert (await rig.order(await rig.start(1))).profile is Profile.ORDER_FIRST
+    chosen = {**real, "marking_document_first_in_production": True}
+    assert Terms(**chosen).allows(Profile.DOCUMENT_FIRST)
 
 
 REFUSED: dict[str, tuple[PostprocessPlan, type[Exception]]] = {
