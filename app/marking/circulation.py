@@ -19,6 +19,7 @@ from app.marking.failures import pause
 from app.marking.freezing import NewDocument, freeze_document, freeze_report, own_number
 from app.marking.leases import StaleLease
 from app.marking.store import Change, OrderRow
+from app.marking.waited import add_lookup
 
 
 async def refresh_codes(desk: Desk, work: Work) -> Next:
@@ -28,6 +29,7 @@ async def refresh_codes(desk: Desk, work: Work) -> Next:
     states = await asked_states(desk, access, kis)
     async with desk.database.transaction() as tx:
         await keep_states(tx, work.row.id, asked=len(kis), states=states)
+    await add_lookup(desk, work.row.id, interval_ms=desk.rules.code_refresh_ms)
     return AGAIN
 
 

@@ -27,14 +27,11 @@ async def escalate(desk: Desk) -> int:
     rows = await desk.database.rows(
         """select id, participant_id, status from marking.orders
            where escalated_at is null and status = any(%(statuses)s)
-                 and (waited_s >= case when status = 'COLLECTING' then %(half)s else %(long)s end
-                      or (status = 'POSTPROCESSING' and clock_timestamp() >= status_at
-                          + %(post)s * interval '1 millisecond'))
+                 and waited_s >= case when status = 'COLLECTING' then %(half)s else %(long)s end
            order by status_at limit %(most)s""",
         statuses=list(STAGES),
         half=HALF_AN_HOUR_S,
         long=desk.terms.order_timeout_minutes * 60,
-        post=desk.terms.scaled_ms(desk.terms.order_timeout_minutes * 60),
         most=MOST_AT_ONCE,
     )
     for row in rows:

@@ -7,7 +7,7 @@ import msgspec
 from app.domain.marking.dictionaries import ReleaseMethod
 from app.domain.marking.document import DocumentPurpose
 from app.domain.marking.draft import DropoutPlan, PostprocessPlan, WithdrawPlan
-from app.domain.marking.order import Cause, Hold, OrderStatus, Profile
+from app.domain.marking.order import SENDING, Cause, Hold, OrderStatus, Profile
 from app.domain.marking.view import CallState
 from app.marking import audit, calls, sign_requests, store
 from app.marking.audit import Entry
@@ -99,6 +99,8 @@ async def retry(desk: Desk, order_id: str, *, user_id: str) -> OrderRow:
         )
         if row.status is S.COLLECTING:
             await _ask_for_blocks_again(tx, row.id)
+        if row.status in SENDING:
+            await tx.execute("update marking.orders set waited_s = 0 where id = %(id)s", id=row.id)
 
     return await operate(desk, order_id, user_id=user_id, action="retried", change=change)
 

@@ -1,5 +1,6 @@
 """The order on its way to the station and its closing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from app.marking.declining import decline
 from app.marking.desk import AGAIN, Desk, Next, Until, Work
 from app.marking.failures import pause
 from app.marking.freezing import renew_request, signature_of
-from app.marking.observing import look_now, observe, station_row
+from app.marking.observing import look_now, station_row
 from app.marking.polls import drop_poll
 from app.marking.store import Change
 from app.marking.views import load_buffers
@@ -126,7 +127,10 @@ async def _sign_again(desk: Desk, work: Work, row: dict[str, Any]) -> Next:
 
 async def send_close(desk: Desk, work: Work, call: CallRow) -> Next:
     """Close, after the whole condition was read anew from the station."""
-    if not await _may_close_now(desk, work):
+    seen = await look_now(desk, work)
+    if seen is None:
+        return await pause(desk, work, Hold.ATTENTION, code="order-unknown")
+    if not await _may_close_now(desk, work, seen):
         return await _leave_open(desk, work, call)
     access = await access_to(desk, work, Upstream.SUZ)
     async with desk.database.transaction() as tx:
@@ -158,10 +162,9 @@ async def send_close(desk: Desk, work: Work, call: CallRow) -> Next:
     return await make(desk, work, attempt)
 
 
-async def _may_close_now(desk: Desk, work: Work) -> bool:
+async def _may_close_now(desk: Desk, work: Work, seen: Sequence[Buffer]) -> bool:
     """By what the station tells now: while it hides its counters nothing may be annulled."""
-    seen = await look_now(desk, work)
-    if seen is None or any(_hides_counters(buffer) for buffer in seen):
+    if any(_hides_counters(buffer) for buffer in seen):
         return False
     async with desk.database.transaction() as tx:
         row = await station_row(tx, work.row.id)
@@ -191,7 +194,8 @@ async def _leave_open(desk: Desk, work: Work, call: CallRow) -> Next:
 
 
 async def _close_refused(desk: Desk, work: Work, refusal: Refused) -> Next:
-    await observe(desk, work)
+    if await look_now(desk, work) is None:
+        return await pause(desk, work, Hold.ATTENTION, code="order-unknown")
     async with desk.database.transaction() as tx:
         row = await station_row(tx, work.row.id)
     if row["remote_status"] == RemoteOrder.CLOSED:

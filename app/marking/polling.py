@@ -30,6 +30,7 @@ from app.marking.polls import end_poll, jittered_ms, next_poll
 from app.marking.sign_in import AuthService
 from app.marking.signer import SignerBroken
 from app.marking.tokens import TokenKind, TokenMissing
+from app.marking.waited import add_poll
 from app.marking.work import WorkMessage
 
 log = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ async def _poll_list(desk: Desk, at: Poll) -> Asked:
     async with desk.database.transaction() as tx:
         await see_date(tx, at.participant.id, answer.remote_date_ms, upstream="suz")
     desk.crash.passed("observed", "committed")
-    await _add_waited(desk, at)
+    await add_poll(desk, at.row)
     live = await desk.database.one(
         """select 1 from marking.suz_orders s join marking.orders o on o.id = s.order_id
            where o.participant_id = %(id)s and s.current and s.suz_order_id is not null
@@ -184,7 +185,7 @@ async def _poll_status(desk: Desk, at: Poll) -> Asked:
         if changed:
             await wake_order_of(tx, station["id"])
     desk.crash.passed("observed", "committed")
-    await _add_waited(desk, at)
+    await add_poll(desk, at.row)
     return Asked(ok=True, changed=changed)
 
 
@@ -222,13 +223,13 @@ async def _poll_report(desk: Desk, at: Poll) -> Asked:
         )
         if final:
             await wake(tx, report["order_id"])
-    await _add_waited(desk, at)
+    await add_poll(desk, at.row)
     return Asked(ok=True, changed=status != report["remote_status"], over=final)
 
 
 async def _poll_documents(desk: Desk, at: Poll) -> Asked:
     wait_ms = await poll_documents(desk, at.participant, at.access)
-    await _add_waited(desk, at)
+    await add_poll(desk, at.row)
     if wait_ms is None:
         return Asked(ok=True, over=True)
     return Asked(ok=True, wait_ms=wait_ms)
@@ -236,22 +237,6 @@ async def _poll_documents(desk: Desk, at: Poll) -> Asked:
 
 async def _now(desk: Desk) -> int:
     return int((await desk.database.rows(f"select {NOW_MS} as now"))[0]["now"])
-
-
-async def _add_waited(desk: Desk, at: Poll) -> None:
-    """Only time in which polling worked counts towards an escalation."""
-    statuses = ["DOC_CHECKING"] if at.row["kind"] == "documents" else ["EMITTING", "COLLECTING"]
-    await desk.database.execute(
-        """update marking.orders set waited_from = clock_timestamp(),
-               waited_s = waited_s + case when waited_from is null then 0 else
-                   least(extract(epoch from clock_timestamp() - waited_from),
-                         2 * %(interval)s) * %(scale)s end
-           where participant_id = %(id)s and status = any(%(statuses)s)""",
-        interval=at.row["interval_s"],
-        scale=desk.terms.marking_time_scale,
-        id=at.participant.id,
-        statuses=statuses,
-    )
 
 
 def _interval_ms(desk: Desk, row: Row, asked: Asked) -> int:

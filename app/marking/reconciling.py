@@ -23,7 +23,7 @@ from app.marking.leases import holds, lock_orders
 from app.marking.lookups import looked_in_vain, lookups_with
 from app.marking.messages_ru import hold_text
 from app.marking.metrics import DOUBLES, RECONCILIATIONS
-from app.marking.observing import observe, station_row
+from app.marking.observing import look_now, station_row
 from app.marking.report_lookup import look_for_report
 from app.marking.submitting import accept_number
 from app.marking.views import load_buffers
@@ -199,7 +199,8 @@ async def _look_for_codes(desk: Desk, work: Work, call: CallRow) -> Next:
 
 async def _look_for_close(desk: Desk, work: Work, call: CallRow) -> Next:
     """Closed: it happened, or somebody else did it; open: the same bytes once more."""
-    await observe(desk, work)
+    if await look_now(desk, work) is None:
+        return await pause(desk, work, Hold.ATTENTION, code="order-unknown")
     async with desk.database.transaction() as tx:
         if not await holds(tx, work.lease):
             return AGAIN

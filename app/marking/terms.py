@@ -95,6 +95,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
             code_refresh_ms=self.scaled_ms(self.code_refresh_s),
             suz_poll_ms=self.scaled_ms(self.suz_poll_interval),
             list_mode=self.marking_suz_poll_mode == "list",
+            sending_limit_s=self.sending_limit_s,
         )
 
     def backoff_ms(self, failures: int) -> int:

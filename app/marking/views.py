@@ -30,7 +30,7 @@ exists (select 1 from marking.sign_requests r where r.subject_id = {subject}::te
 """
 _ABSENT = """
 (select count(*) from marking.calls c where c.subject_id = {subject}::text
-     and c.operation = '{operation}' and c.state = 'ABSENT') as absent
+     and c.operation = '{operation}' and c.state = 'ABSENT')
 """
 
 
@@ -76,6 +76,7 @@ async def load_view(
         applied=bool(codes["total"]) and not codes["waiting"],
         codes_seen_at=ms(codes["seen"]),
         settled_at=ms(codes["settled"]),
+        waited_s=row.waited_s,
     )
 
 
@@ -105,7 +106,7 @@ async def _documents(tx: Transaction, order_id: str, open_calls: Calls) -> tuple
     absent = _ABSENT.format(subject="d.id", operation=Operation.SUBMIT_DOCUMENT)
     rows = await tx.rows(
         f"""select distinct on (d.purpose, d.part) d.id, d.purpose, d.status, d.attempt,
-                   d.number, d.sent_at, {signed}, {absent},
+                   d.number, d.sent_at, {signed}, {absent} as absent,
                    (select count(*) from marking.documents t where t.order_id = d.order_id
                         and t.purpose = d.purpose and t.part = d.part
                         and t.status = 'TECH_ERROR' and t.body_sha256 = d.body_sha256
@@ -144,7 +145,7 @@ async def _reports(tx: Transaction, order_id: str, open_calls: Calls) -> tuple[R
     signed = _SIGNED.format(subject="d.id", purpose="suz_report", sha="d.body_sha256")
     absent = _ABSENT.format(subject="d.id", operation=Operation.SEND_REPORT)
     rows = await tx.rows(
-        f"""select d.id, d.kind, d.status, d.report_id, d.error, {signed}, {absent}
+        f"""select d.id, d.kind, d.status, d.report_id, d.error, {signed}, {absent} as absent
             from marking.suz_reports d where d.order_id = %(id)s
             order by d.kind, d.part""",  # noqa: S608
         id=order_id,
@@ -173,8 +174,10 @@ async def _station(tx: Transaction, order_id: str, open_calls: Calls) -> Station
                      and r.purpose = 'suz_close' and r.state in ('SIGNED', 'USED')
                      and r.payload_sha256 = sha256(d.close_body))"""
     absent = _ABSENT.format(subject="d.id", operation=Operation.CREATE_ORDER)
+    close_absent = _ABSENT.format(subject="d.id", operation=Operation.CLOSE_ORDER)
     row = await tx.one(
-        f"""select d.*, {signed}, {closing} as close_signed, {absent},
+        f"""select d.*, {signed}, {closing} as close_signed, {absent} as absent,
+                   {close_absent} as close_absent,
                    (select max(answered_at) from marking.calls c where c.subject_id = d.id::text
                         and c.operation = 'close_order' and c.state = 'ANSWERED') as close_sent
             from marking.suz_orders d where d.order_id = %(id)s and d.current""",  # noqa: S608
@@ -210,6 +213,7 @@ def _closing(row: dict[str, Any], open_calls: Calls) -> Subject:
         row["close_signed"],
         row["close_sent"] is not None,
         call=open_calls.get((Operation.CLOSE_ORDER, row["id"])),
+        absent=row["close_absent"],
         sent_at=ms(row["close_sent"]),
     )
 

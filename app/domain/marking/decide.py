@@ -32,6 +32,7 @@ from app.domain.marking.steps import (
     Move,
     Observe,
     Pause,
+    Plan,
     Resend,
     Step,
     Wait,
@@ -166,12 +167,13 @@ def _closing_step(view: OrderView, now: int, rules: Rules) -> Step:
         return Move(S.CLOSED)
     closing = station.closing
     if closing is not None and closing.sent:
-        return _confirmation_step(station, now, rules)
+        return _confirmation_step(view, station, now=now, rules=rules)
     if view.status is S.CLOSING:
         assert closing is not None, "an order is CLOSING only with a frozen body"
         step = carry(closing, view, now)
         assert step is not None, "an unsent subject always has a step"
-        return step
+        overdue = _overdue_step(view, rules) if isinstance(step, Plan) else None
+        return overdue or step
     if not ready_to_close(station.remote, station.buffers, fetching=bool(station.fetches)):
         return Move(S.COLLECTING)
     if closing is None:
@@ -180,13 +182,19 @@ def _closing_step(view: OrderView, now: int, rules: Rules) -> Step:
     return step or Move(S.CLOSING, plan=(Intent(closing.operation, closing.id),))
 
 
-def _confirmation_step(station: StationOrder, now: int, rules: Rules) -> Step:
+def _confirmation_step(view: OrderView, station: StationOrder, *, now: int, rules: Rules) -> Step:
     assert station.closing is not None, "only a sent closing is confirmed"
     seen, sent = station.seen_at, station.closing.sent_at
     if seen is None or (sent is not None and seen <= sent):
         return Observe()
     again = seen + rules.suz_poll_ms
-    return Observe() if now >= again else Wait(again)
+    return _overdue_step(view, rules) or (Observe() if now >= again else Wait(again))
+
+
+def _overdue_step(view: OrderView, rules: Rules) -> Step | None:
+    """The station was asked for long enough, and the order is still open."""
+    overdue = view.status is S.CLOSING and view.waited_s >= rules.sending_limit_s
+    return Pause(Hold.ATTENTION, "sending-too-long") if overdue else None
 
 
 def _close_freezing_step(view: OrderView, station: StationOrder, *, now: int, rules: Rules) -> Step:

@@ -110,6 +110,7 @@ class OrderView(msgspec.Struct, frozen=True):
     `doubtful`: open calls that may have gone out, also those of attempts no longer current.
     `settled_at`: when the last document or report about codes became final; their states are
     then asked for once more, unless `codes_seen_at` is later (ms UTC).
+    `waited_s`: the escalation clock of the present status.
     """
 
     id: str
@@ -127,12 +128,14 @@ class OrderView(msgspec.Struct, frozen=True):
     applied: bool = False
     codes_seen_at: int | None = None
     settled_at: int | None = None
+    waited_s: int = 0
 
 
 class Rules(msgspec.Struct, frozen=True):
     """Settings the law depends on; durations in ms.
 
     `list_mode`: polls read the list of orders, which tells nothing of available codes.
+    `sending_limit_s`: by the escalation clock of the order, in its seconds.
     """
 
     self_close_ms: int = 0
@@ -140,3 +143,4 @@ class Rules(msgspec.Struct, frozen=True):
     code_refresh_ms: int = 30_000
     suz_poll_ms: int = 30_000
     list_mode: bool = True
+    sending_limit_s: float = 900

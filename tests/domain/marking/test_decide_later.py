@@ -41,6 +41,7 @@ from tests.domain.marking.situations import (
     D,
     S,
     buffer,
+    call,
     document,
     station,
     subject,
@@ -155,6 +156,54 @@ SHEET: list[tuple[str, OrderView, Step]] = [
             ),
         ),
         Wait(NOW + 29_995),
+    ),
+    (
+        "close sent, open for too long",
+        view(
+            S.CLOSING,
+            waited_s=900,
+            station=station(
+                FULL,
+                closing=subject(OP.CLOSE_ORDER, sent=True, sent_at=NOW - 9),
+                seen_at=NOW - 5,
+            ),
+        ),
+        Pause(Hold.ATTENTION, "sending-too-long"),
+    ),
+    (
+        "close did not arrive, again",
+        view(
+            S.CLOSING,
+            waited_s=899,
+            station=station(FULL, closing=subject(OP.CLOSE_ORDER, absent=3)),
+        ),
+        Plan(Intent(OP.CLOSE_ORDER, "s")),
+    ),
+    (
+        "close did not arrive for too long",
+        view(
+            S.CLOSING,
+            waited_s=900,
+            station=station(FULL, closing=subject(OP.CLOSE_ORDER, absent=1)),
+        ),
+        Pause(Hold.ATTENTION, "sending-too-long"),
+    ),
+    (
+        "close did not arrive too often",
+        view(S.CLOSING, station=station(FULL, closing=subject(OP.CLOSE_ORDER, absent=4))),
+        Pause(Hold.ATTENTION, "never-arrives"),
+    ),
+    (
+        "close planned for long is sent",
+        view(
+            S.CLOSING,
+            waited_s=900,
+            station=station(
+                FULL,
+                closing=subject(OP.CLOSE_ORDER, call=call("PLANNED", OP.CLOSE_ORDER)),
+            ),
+        ),
+        Send("c", OP.CLOSE_ORDER),
     ),
     ("close confirmed", view(S.CLOSING, station=station(FULL, remote="CLOSED")), Move(S.CLOSED)),
     ("after closing", view(S.CLOSED), Move(S.POSTPROCESSING)),

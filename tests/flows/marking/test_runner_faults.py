@@ -113,6 +113,21 @@ async def test_a_close_whose_answer_is_lost_is_done(rig: Rig) -> None:
     rig.player.assert_clean()
 
 
+async def test_a_close_that_never_arrives_is_not_sent_for_ever(rig: Rig) -> None:
+    rig.player.control("PUT", "/switches", {"drain_close_delay_s": 10_000})
+    rig.player.fault("suz.close_order", "drop", when="before", times=0)
+
+    order = await rig.start(5)
+
+    row = await rig.until(lambda row: row.hold == "attention", order)
+    assert row.hold_detail is not None
+    assert row.hold_detail["code"] == "never-arrives"
+    assert rig.posted("suz.close_order") == 4
+    await rig.database.execute("update marking.orders set waited_s = 900")
+    await retry(rig.desk, order, user_id=rig.user_id)
+    assert (await rig.order(order)).waited_s == 0
+
+
 async def test_a_refused_document_is_explained_and_stops_the_order(rig: Rig) -> None:
     rig.player.fault(
         "true_api.submit_document",
