@@ -35,7 +35,7 @@ async def check_goods(desk: Desk, work: Work) -> Next:
     tnveds = sorted({line.tnved for line in lines if line.tnved})
     checked = await mark_check(desk, work, gtins=gtins, tnveds=tnveds)
     desk.crash.passed("check_goods", "answered")
-    await reference_data.refresh(desk, work.participant)
+    await reference_data.refresh(desk, work.participant, gtins)
     bad = [one for one in checked if one.verdict is not MarkCheck.PASSED]
     CHECKS.labels("failed" if bad else "passed").inc()
     if bad:

@@ -16,6 +16,7 @@ from app.marking.errors import SignInRequired
 MOST_ASKED = 1_000
 MOST_WRITTEN = 10_000
 MOST_ORDERS = 200
+REFRESHED, NOT_REFRESHED = "codes.refreshed", "codes.not_refreshed"
 LIFE = ("STORED", "APPLIED", "INTRODUCED", "RETIRED", "WRITTEN_OFF")
 REMOTE_LIFE = {"EMITTED": "STORED", **{word: word for word in LIFE}}
 log = logging.getLogger(__name__)
@@ -73,17 +74,21 @@ async def keep_states(
 ) -> int:
     changed = await write_states(tx, order_id, states)
     details = {"asked": asked, "changed": changed}
-    await audit.write(tx, Entry("codes.refreshed", "worker", order_id=order_id, details=details))
+    await audit.write(tx, Entry(REFRESHED, "worker", order_id=order_id, details=details))
     return changed
 
 
 async def refresh_open_orders(desk: Desk) -> int:
-    """Every night, of orders that hold codes and have not ended; how many codes changed."""
+    """Every night, of open orders with codes, those asked about longest ago; how many changed."""
     rows = await desk.database.rows(
         """select o.id, o.participant_id from marking.orders o
            where o.status not in ('COMPLETED', 'CANCELLED')
                  and exists (select 1 from marking.codes c where c.order_id = o.id)
-           order by o.status_at limit %(most)s""",
+           order by (select max(a.at) from marking.audit_log a
+                     where a.order_id = o.id and a.action = any(%(asked)s)) nulls first,
+                    o.status_at
+           limit %(most)s""",
+        asked=[REFRESHED, NOT_REFRESHED],
         most=MOST_ORDERS,
     )
     changed = 0
@@ -91,8 +96,16 @@ async def refresh_open_orders(desk: Desk) -> int:
         try:
             changed += await _refresh(desk, row["id"], row["participant_id"])
         except (UpstreamError, SignInRequired) as error:
-            log.info("codes of an order wait for the next night: %s", type(error).__name__)
+            log.info("codes of an order wait for another night: %s", type(error).__name__)
+            await _failed(desk, row["id"], error)
     return changed
+
+
+async def _failed(desk: Desk, order_id: str, error: Exception) -> None:
+    """Written down, so that orders that cannot be asked about let others in."""
+    details = {"error": type(error).__name__}
+    async with desk.database.transaction() as tx:
+        await audit.write(tx, Entry(NOT_REFRESHED, "timer", order_id=order_id, details=details))
 
 
 async def _refresh(desk: Desk, order_id: str, participant_id: str) -> int:

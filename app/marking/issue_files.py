@@ -8,10 +8,11 @@ import msgspec
 from prometheus_client import Counter
 
 from app.domain.marking.code import ki_of
+from app.domain.marking.order import Hold
 from app.integrations.suz_answers import CodesBlock
-from app.marking import audit
+from app.marking import audit, store
 from app.marking.audit import Entry
-from app.marking.database import Database, raw
+from app.marking.database import Database, Transaction, raw
 from app.marking.desk import Desk
 from app.marking.errors import IssueFailed
 from app.marking.issues import (
@@ -24,10 +25,12 @@ from app.marking.issues import (
 )
 from app.marking.issuing import Issue, Range
 from app.marking.labels import PrintJob
+from app.marking.messages_ru import hold_text
 from app.marking.press import LabelsFailed, Press
 from app.marking.sealing import Sealer, block_place, issue_place
 
 FAILED: Final = "FAILED"
+MISMATCH: Final = "label-mismatch"
 PDF_KEPT_HOURS: Final = 24
 MEDIA_TYPES: Final = {
     IssueKind.CSV: "text/csv; charset=utf-8",
@@ -152,9 +155,17 @@ async def _failed(desk: Desk, issue: Issue, error: LabelsFailed | CodeNotExporta
                 state=FAILED,
                 id=issue.id,
             )
+            await _hold(tx, issue.order_id)
         details = {"kind": str(issue.kind), "why": kind, "number": error.number}
         entry = Entry("issue.failed", "worker", order_id=issue.order_id, subject=issue.id)
         await audit.write(tx, msgspec.structs.replace(entry, details=details))
+
+
+async def _hold(tx: Transaction, order_id: str) -> None:
+    """A person looks before anything else of the order is printed."""
+    lease, _ = await store.operator_lease(tx, order_id, actor="worker")
+    detail = {"code": MISMATCH, "text": hold_text(MISMATCH)}
+    await store.set_hold(tx, lease, Hold.ATTENTION, detail=detail)
 
 
 async def forget_old_files(database: Database) -> int:

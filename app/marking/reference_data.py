@@ -1,7 +1,7 @@
-"""What is read beside an order and stops none: code printers of the station, money left."""
+"""What is read beside an order and stops none: stale cards, code printers, money left."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -9,9 +9,10 @@ from app.integrations import suz, true_api
 from app.integrations.errors import Upstream, UpstreamError
 from app.marking import audit
 from app.marking.access import access_for
+from app.marking.cards import cards_for
 from app.marking.database import as_json
 from app.marking.desk import Desk
-from app.marking.errors import SignInRequired
+from app.marking.errors import MarkingError
 from app.marking.participants import Participant
 
 STALE_S = 86_400
@@ -19,17 +20,18 @@ LOW = "На счёте товарной группы нет средств: по
 log = logging.getLogger(__name__)
 
 
-async def refresh(desk: Desk, participant: Participant) -> None:
+async def refresh(desk: Desk, participant: Participant, gtins: Sequence[str]) -> None:
     """Before an order; whatever cannot be read now is read with the next one."""
-    parts: tuple[Callable[[Desk, Participant], Awaitable[None]], ...] = (
-        refresh_providers,
-        warn_of_balance,
-    )
-    for part in parts:
+    parts: dict[str, Callable[[], Awaitable[object]]] = {
+        "stale cards": lambda: cards_for(desk, participant, gtins),
+        "providers": lambda: refresh_providers(desk, participant),
+        "balance": lambda: warn_of_balance(desk, participant),
+    }
+    for name, part in parts.items():
         try:
-            await part(desk, participant)
-        except (UpstreamError, SignInRequired) as error:
-            log.info("%s waits: %s", part.__name__, type(error).__name__)
+            await part()
+        except (UpstreamError, MarkingError) as error:
+            log.info("%s: read later: %s", name, type(error).__name__)
 
 
 async def refresh_providers(desk: Desk, participant: Participant) -> None:

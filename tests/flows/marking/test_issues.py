@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from app.domain.marking.order import Hold
 from app.integrations.suz_answers import CodesBlock
 from app.marking.collecting import Place, store_block
 from app.marking.desk import Desk
@@ -18,6 +19,7 @@ from app.marking.issues import GsForm, IssueKind
 from app.marking.issuing import Issue, IssueRequest, Label, load_issue, reserve
 from app.marking.labels import Goods, PrintJob
 from app.marking.press import LabelsFailed, Press, Unprinted
+from app.marking.store import load
 from app.marking.timers import FIVE_YEARS, keep_house
 from tests.clients.printed import codes
 from tests.flows.marking.rig import open_desk
@@ -239,5 +241,9 @@ async def test_a_symbol_that_reads_wrong_ends_the_issue_and_a_dead_process_does_
         with pytest.raises(IssueFailed):
             await prepared(desk, Failing(kind), issue=issue)
         assert (await load_issue(desk.database, issue.id)).state == state
+        order = await load(desk.database, order_id)
+        assert (order.hold is Hold.ATTENTION) is (state == "FAILED")
+    assert order.hold_detail is not None
+    assert order.hold_detail["code"] == "label-mismatch"
     with pytest.raises(IssueFailed):
         await prepared(desk, Press(), issue=await load_issue(desk.database, issue.id))

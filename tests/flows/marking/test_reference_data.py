@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import pytest
+
+from app.domain.marking.order import Profile
+from app.marking import code_states
 from app.marking.goods import status
 from app.marking.timers import nightly
 from tests.flows.marking.rig import Rig
@@ -43,6 +47,51 @@ async def test_an_order_goes_on_without_what_is_read_beside_it(rig: Rig) -> None
     await completed(rig)
     assert rig.posted("suz.providers") == 1
     assert await rig.count(LOW) == 0
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_stale_cards_are_read_again_at_the_check_if_they_can_be(
+    rig: Rig, *, told: bool
+) -> None:
+    rig.works = False
+    order = await rig.start(3)
+    age = "update marking.nk_cards set fetched_at = fetched_at - interval '1 day'"
+    await rig.database.execute(age)
+    asked = rig.posted("nk.product")
+    if not told:
+        rig.player.fault("nk.product", "status", status=404, times=0)
+
+    rig.works = True
+    await rig.until_status(order, "COMPLETED", within_s=60)
+
+    assert rig.posted("nk.product") == asked + 1
+    fresh = "select count(*) from marking.nk_cards where fetched_at > now() - interval '1 hour'"
+    assert await rig.count(fresh) == (1 if told else 0)
+
+
+async def test_every_night_asks_about_those_asked_longest_ago(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the one before could not be answered."""
+    monkeypatch.setattr(code_states, "MOST_ORDERS", 1)
+    for _ in range(2):
+        order = await rig.start(1, profile=Profile.ORDER_FIRST)
+        await rig.until_status(order, "CLOSED", within_s=60)
+    rig.player.fault("true_api.cises_info", "status", status=403)
+
+    for _ in range(4):
+        await code_states.refresh_open_orders(rig.desk)
+
+    log = await rig.database.rows(
+        """select order_id, action from marking.audit_log
+           where action = any(%(actions)s) order by id""",
+        actions=[code_states.REFRESHED, code_states.NOT_REFRESHED],
+    )
+    first, second, *again = [entry["order_id"] for entry in log]
+    assert first != second
+    assert again == [first, second]
+    actions = [entry["action"] for entry in log]
+    assert actions == [code_states.NOT_REFRESHED, *[code_states.REFRESHED] * 3]
 
 
 async def test_states_of_codes_of_open_orders_are_read_every_night(rig: Rig) -> None:
