@@ -20,8 +20,8 @@ def error_of(reason: str) -> type[MarkingError]:
     return SignatureError if _SIGNATURE.search(reason) else OrderValidationError
 
 
-async def decline_observed(tx: Transaction, work: Work) -> bool:
-    """The station tells of an order it had taken that it declines it; False: lease has passed."""
+async def decline_observed(tx: Transaction, work: Work) -> None:
+    """The station had taken the order and now tells that it declines it."""
     row = await tx.one(
         """select s.decline_reason, array(
                    select distinct b.rejection_reason from marking.buffers b
@@ -32,7 +32,7 @@ async def decline_observed(tx: Transaction, work: Work) -> bool:
     )
     assert row is not None, "an order at the station has its row"
     errors = [row["decline_reason"]] if row["decline_reason"] else row["rejections"] or [UNTOLD]
-    return await decline(tx, work, errors=errors, error=error_of("; ".join(errors)))
+    await decline(tx, work, errors=errors, error=error_of("; ".join(errors)))
 
 
 async def decline(
@@ -41,14 +41,14 @@ async def decline(
     *,
     errors: Sequence[str],
     error: type[MarkingError] = OrderValidationError,
-) -> bool:
+) -> None:
     """The status with its reason, the notice, and the serials of the lines."""
     reason, code = "; ".join(errors), error.code_of_class
     text = declined_text(reason)
     details = {"errors": list(errors), "text": text}
     change = Change(OrderStatus.DECLINED, reason=code, details=details)
     if await store.move(tx, work.lease, change, row=work.row) is None:
-        return False
+        return
     await tx.execute(
         """update marking.suz_orders set decline_reason = %(why)s
            where order_id = %(id)s and current""",
@@ -60,4 +60,3 @@ async def decline(
         tx, work.row.participant_id, kind="order.declined", text=text, order_id=work.row.id
     )
     REFUSALS.labels(work.row.status, code).inc()
-    return True
