@@ -26,7 +26,8 @@ async def test_a_declined_order_tells_why(*, rig: Rig, action: str, text: str, c
     told = "select text from marking.notifications where kind = 'order.declined'"
     assert await rig.database.rows(told) == [{"text": shown}]
     moved = """select details->>'reason' as code from marking.audit_log
-               where order_id = %(id)s and to_status = 'DECLINED'"""
+               where order_id = %(id)s and action = 'order.status'
+                     and to_status = 'DECLINED'"""
     assert await rig.database.rows(moved, id=order) == [{"code": code}]
 
 
