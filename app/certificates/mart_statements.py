@@ -140,19 +140,19 @@ REFUNDS = """
 INSERT INTO mart.refund_request AS t (
     refund_request_id, sequence, certificate_id, order_id, order_line_id, amount, currency,
     channel, method, status, attempt, requested_at, initiated_at, closed_at, waited_ms,
-    due_at, shortfall, reason, provider_reference
+    due_at, shortfall, reason, provider_reference, waiting_since
 )
 SELECT d."refundRequestId", r.sequence, d."certificateId", d."orderId", d."orderLineId",
     d.amount, d.currency, d.channel, d.method, d.status, d.attempt, d."requestedAt",
     d."initiatedAt", d."closedAt", d."waitedMs", d."dueAt", d.shortfall, d.reason,
-    d."providerReference"
+    d."providerReference", d."waitingSince"
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(sequence bigint, data jsonb),
     jsonb_to_record(r.data) AS d(
         "refundRequestId" text, "certificateId" text, "orderId" text, "orderLineId" text,
         amount bigint, currency text, channel text, method text, status text,
         attempt integer, "requestedAt" timestamptz, "initiatedAt" timestamptz,
         "closedAt" timestamptz, "waitedMs" bigint, "dueAt" timestamptz, shortfall bigint,
-        reason text, "providerReference" text
+        reason text, "providerReference" text, "waitingSince" timestamptz
     )
 ORDER BY 1
 ON CONFLICT (refund_request_id) DO UPDATE SET
@@ -161,7 +161,7 @@ ON CONFLICT (refund_request_id) DO UPDATE SET
     initiated_at = excluded.initiated_at, closed_at = excluded.closed_at,
     waited_ms = excluded.waited_ms, due_at = excluded.due_at,
     shortfall = excluded.shortfall, reason = excluded.reason,
-    provider_reference = excluded.provider_reference
+    provider_reference = excluded.provider_reference, waiting_since = excluded.waiting_since
 WHERE excluded.sequence > t.sequence
 """
 

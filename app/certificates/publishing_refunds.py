@@ -63,9 +63,10 @@ def refund_part(
         None if order is None else order.order_line_id,
         maybe_rfc3339(refund.initiated_at),
         maybe_rfc3339(refund.closed_at),
-        rfc3339(refund.deadline(policy)),
+        maybe_rfc3339(refund.due_at(policy)),
         refund.reason,
         refund.provider_reference,
+        maybe_rfc3339(refund.waiting_since),
     )
 
 

@@ -163,6 +163,8 @@ class LinePart(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, 
 
 
 class RefundPart(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """While it waits for its holder it has no `due_at`, and `waited_ms` does not grow yet."""
+
     refund_request_id: str
     certificate_id: str
     amount: int
@@ -181,6 +183,7 @@ class RefundPart(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     due_at: str | None = None
     reason: str | None = None
     provider_reference: str | None = None
+    waiting_since: str | None = None
 
 
 class RowPart(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):

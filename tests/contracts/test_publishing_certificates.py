@@ -123,6 +123,22 @@ def test_a_requested_refund_reaches_payments_as_in_the_sample() -> None:
     assert read(outputs[3])["data"]["refund"]["dueAt"] == "2026-09-11T12:00:00.000Z"
 
 
+def test_a_refund_that_waits_for_its_holder_is_not_due() -> None:
+    waiting = msgspec.structs.replace(
+        REFUND, status=RefundStatus.DETAILS_REQUIRED, waiting_since=SETTLED_AT
+    )
+    state = msgspec.structs.replace(
+        ACTIVE, lifecycle=Lifecycle.REFUND_PENDING, available=0, refund_held=200_000, refund=waiting
+    )
+    moved = Moved(
+        "AlternateDetailsRequired", SETTLED_AT, 200_000, 0, 0, 0, 0, 0, 200_000, PAYMENTS,
+        refund_request_id=REFUND_ID,
+    )  # fmt: skip
+    told = read(published(state, moved)[3])["data"]["refund"]
+    assert told["waitingSince"] == "2026-09-02T08:00:00.120Z"
+    assert "dueAt" not in told
+
+
 @pytest.mark.parametrize(
     ("change", "alerts"),
     [

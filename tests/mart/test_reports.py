@@ -23,10 +23,13 @@ from app.domain.certificates.commands import (
     AllocateCertificate,
     BlockCertificate,
     IssueCertificate,
+    ProvideRefundDetails,
+    RefundUpdate,
     RequestRefund,
 )
+from app.domain.certificates.ids import refund_request_id
 from app.domain.decision import Reply
-from app.domain.policy import DAY_MS, Policy
+from app.domain.policy import DAY_MS, HOUR_MS, Policy
 from tests.domain.certificates.order_town import payment, sale, sold
 from tests.mart.told import Law, a_life, call, taken
 from web import mart_api
@@ -65,6 +68,29 @@ async def test_a_refund_ages_and_a_waiting_sale_is_named(database: Database, tol
     assert (waiting["what"], waiting["order_id"]) == ("allocated, not settled", "SO-9")
     batches = await report_rows(database, "batches")
     assert [(row["batch_id"], row["issued"], row["active"]) for row in batches] == [("B-1", 3, 2)]
+
+
+@pytest.mark.parametrize(("answered_after", "days"), [(None, "0-3"), (8, "0-3"), (2, "4-7")])
+async def test_days_of_waiting_for_the_holder_do_not_age_a_refund(
+    database: Database, answered_after: int | None, days: str
+) -> None:
+    """Asked for ten days ago, its holder asked for details a day later."""
+    law = Law()
+    a_life(law)
+    law.now = int(time.time() * 1_000) - 10 * DAY_MS + HOUR_MS
+    ask = RequestRefund("POS", "Cash", None, None, None, None, call("request_refund"))
+    law.tell("gc_1", ask)
+    name = refund_request_id("gc_1", 1)
+    law.now += DAY_MS
+    wanted = RefundUpdate(name, 1, "AlternateDetailsRequired", 1, law.now, None, None, None)
+    law.tell("gc_1", wanted)
+    if answered_after is not None:
+        law.now += answered_after * DAY_MS
+        answer = ProvideRefundDetails(name, "Cash", None, call("provide_refund_details"))
+        law.tell("gc_1", answer)
+    await taken(Mart(database), law.records)
+    (refund,) = await report_rows(database, "refund-ageing")
+    assert (refund["days"], refund["refunds"]) == (days, 1)
 
 
 async def test_a_report_is_bounded_by_days(database: Database, told: Law) -> None:

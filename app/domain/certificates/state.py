@@ -119,6 +119,10 @@ class RefundRequest(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """The legal term for the pay-out; time spent waiting for the holder does not count."""
         return self.requested_at + policy.refund_deadline_days * DAY_MS + self.waited_ms
 
+    def due_at(self, policy: Policy) -> int | None:
+        """The deadline as it may be shown: none while the holder is waited for, it moves then."""
+        return self.deadline(policy) if self.waiting_since is None else None
+
     def next_due(self, policy: Policy) -> int | None:
         """When time alone concerns the open request: certificates.md §6.4."""
         if self.waiting_since is not None:

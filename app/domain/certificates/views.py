@@ -12,7 +12,6 @@ from app.domain.certificates.state import (
     Hold,
     HoldState,
     RefundRequest,
-    RefundStatus,
 )
 from app.domain.certificates.times import maybe_rfc3339, rfc3339
 from app.domain.policy import Policy
@@ -125,7 +124,6 @@ def refund_view(
 ) -> dict[str, Any]:
     """The request without its sealed parts."""
     order = state.order
-    waiting = request.status is RefundStatus.DETAILS_REQUIRED
     return {
         "refundRequestId": refund_request_id(key, request.n),
         "certificateId": key,
@@ -141,7 +139,7 @@ def refund_view(
         "initiatedAt": maybe_rfc3339(request.initiated_at),
         "closedAt": maybe_rfc3339(request.closed_at),
         "waitedMs": request.waited_ms,
-        "dueAt": None if waiting else rfc3339(request.deadline(policy)),
+        "dueAt": maybe_rfc3339(request.due_at(policy)),
         "shortfall": sum(one.short for one in request.settlements if not one.bounced),
         "reason": request.reason,
         "providerReference": request.provider_reference,
