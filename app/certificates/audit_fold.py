@@ -129,7 +129,7 @@ def balance_of(money: Money) -> int:
     return money.available + money.held + money.refund_held
 
 
-def unlike(left: Money, right: Money, names: tuple[str, ...] = MONEY) -> list[str]:
+def unlike(left: Money, right: Money, names: tuple[str, ...]) -> list[str]:
     """The money fields in which two views of one certificate differ, with both values."""
     return [
         f"{name} {getattr(left, name)} against {getattr(right, name)}"

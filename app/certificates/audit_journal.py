@@ -42,6 +42,7 @@ class StoredMoney(msgspec.Struct, frozen=True, array_like=True, gc=False):
     available: int
     held: int
     refund_held: int
+    shortfall: int
 
 
 class ShownMoney(msgspec.Struct, frozen=True, rename="camel", gc=False):
@@ -60,6 +61,7 @@ class ShownMoney(msgspec.Struct, frozen=True, rename="camel", gc=False):
     restored: int
     refunded: int
     written_off: int
+    shortfall: int
 
 
 MOVED = "m"
@@ -81,7 +83,7 @@ class Journaled(msgspec.Struct, frozen=True, gc=False):
 
 
 Laws = Callable[[msgspec.Raw], list[str]]
-NOT_YET = Journaled(ShownMoney("", "", "", *(0,) * 10), 0, 0, 0)
+NOT_YET = Journaled(ShownMoney("", "", "", *(0,) * 11), 0, 0, 0)
 _certificate = msgspec.msgpack.Decoder(Certificate)
 _money = msgspec.msgpack.Decoder(StoredMoney)
 _tags = msgspec.msgpack.Decoder(list[_Tagged])
@@ -150,4 +152,5 @@ def _shown(certificate_id: str, stored: StoredMoney) -> ShownMoney:
         stored.restored,
         stored.refunded,
         stored.written_off,
+        stored.shortfall,
     )

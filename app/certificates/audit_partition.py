@@ -16,6 +16,7 @@ from app.certificates.audit_repetitions import Repetitions, Sight
 from app.contracts.messages import Envelope, GiftCertificateTransaction
 
 ABSENT = "Absent"
+SHOWN = (*MONEY, "shortfall")  # no event tells what is short
 _transaction = msgspec.json.Decoder(Envelope[GiftCertificateTransaction])
 _state = msgspec.json.Decoder(Envelope[ShownMoney])
 
@@ -161,7 +162,7 @@ class PartitionAudit:
         if data.lifecycle != journaled.money.lifecycle:
             detail = f"{data.lifecycle} against {journaled.money.lifecycle}"
             self.findings.add("state", key, f"state against journal: {detail}")
-        for fault in unlike(data, journaled.money):
+        for fault in unlike(data, journaled.money, SHOWN):
             self.findings.add("state", key, f"state against journal: {fault}")
         for fault in unbalanced(data, data.nominal):
             self.findings.add("money", key, f"state: {fault}")

@@ -21,7 +21,7 @@ ABSENT = "Absent"
 Rows = list[dict[str, Any]]
 FIELDS = (
     *("lifecycle", "currency", "nominal", "available", "held", "refund_held"),
-    *("loaded", "captured", "restored", "refunded", "written_off"),
+    *("loaded", "captured", "restored", "refunded", "written_off", "shortfall"),
 )
 
 JOURNALED = """
@@ -29,14 +29,15 @@ CREATE TEMP TABLE journaled (
     certificate_id text PRIMARY KEY, sequence bigint, published bigint, at timestamptz,
     lifecycle text, currency text, nominal bigint, available bigint, held bigint,
     refund_held bigint, loaded bigint, captured bigint, restored bigint, refunded bigint,
-    written_off bigint
+    written_off bigint, shortfall bigint
 ) ON COMMIT DROP
 """
 PUT = """
 INSERT INTO journaled SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
     certificate_id text, sequence bigint, published bigint, at timestamptz, lifecycle text,
     currency text, nominal bigint, available bigint, held bigint, refund_held bigint,
-    loaded bigint, captured bigint, restored bigint, refunded bigint, written_off bigint
+    loaded bigint, captured bigint, restored bigint, refunded bigint, written_off bigint,
+    shortfall bigint
 )
 """
 BEHIND = """
@@ -61,9 +62,9 @@ WITH sums AS (
         coalesce(c.sequence, 0) AS shown,
         least(coalesce(c.sequence, 0), coalesce(s.sequence, 0)) AS seen,
         concat_ws(' ', j.lifecycle, j.currency, j.nominal, j.available, j.held, j.refund_held,
-            j.loaded, j.captured, j.restored, j.refunded, j.written_off) AS journal,
+            j.loaded, j.captured, j.restored, j.refunded, j.written_off, j.shortfall) AS journal,
         concat_ws(' ', c.lifecycle, c.currency, c.nominal, c.available, c.held, c.refund_held,
-            c.loaded, c.captured, c.restored, c.refunded, c.written_off) AS mart,
+            c.loaded, c.captured, c.restored, c.refunded, c.written_off, c.shortfall) AS mart,
         j.available + j.held + j.refund_held AS balance, s.balance AS moved
     FROM journaled j
     LEFT JOIN mart.certificate c USING (certificate_id)

@@ -113,6 +113,11 @@ def show_another_lifecycle(history: History) -> None:
     history.put(place, replace(shown, data=replace(shown.data, lifecycle="Refunded")))
 
 
+def show_another_shortfall(history: History) -> None:
+    place, shown = history.state(len(STEPS))
+    history.put(place, replace(shown, data=replace(shown.data, shortfall=1)))
+
+
 def show_an_older_state_last(history: History) -> None:
     history.records.append(history.records[history.find(history.topics.state, 4)])
 
@@ -166,6 +171,7 @@ def publish_garbage(history: History) -> None:
         (change_the_currency, "currency"),
         (show_another_state, "state"),
         (show_another_lifecycle, "state"),
+        (show_another_shortfall, "state"),
         (show_an_older_state_last, "stale"),
         (create_money_in_public, "journal"),
         (create_money_in_the_journal, "money"),

@@ -6,15 +6,22 @@ import msgspec
 import pytest
 
 from app.certificates.database import Database
+from app.certificates.mart import Mart
 from app.certificates.reconcile import reconcile
 from app.contracts import wire
+from app.contracts.topics import STATE, TRANSACTION
 from app.domain.policy import Policy
 from app.mart_role import NightService
 from app.settings import Settings
 from tests.contracts.fabricated import History
+from tests.mart.told import Record, taken
 
 DAMAGED = b"\x98\x01"
 KEY = b"k" * 32
+MONEY_FIELDS = (
+    *("nominal", "available", "held", "refund_held", "shortfall"),
+    *("loaded", "captured", "restored", "refunded", "written_off"),
+)
 
 
 Due = Callable[[bytes], Awaitable[NightService]]
@@ -37,6 +44,26 @@ def due(kafka: str, database: Database, monkeypatch: pytest.MonkeyPatch) -> Due:
         return NightService(Settings.model_validate(known), Policy(), database)
 
     return spoiled
+
+
+async def test_every_money_field_is_compared(
+    kafka: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each certificate of the mart is wrong in the field it is named after, one is right."""
+    history = History(["gc_right", *(f"gc_{name}" for name in MONEY_FIELDS)], steps=1)
+    await history.send(kafka)
+    monkeypatch.setattr("app.certificates.reconcile.JOURNAL", history.topics.journal)
+    shown = {history.topics.state: STATE, history.topics.transaction: TRANSACTION}
+    public = [one for one in history.records if one[0] in shown]
+    records = [Record(shown[topic], n, key, value) for n, (topic, key, value) in enumerate(public)]
+    await taken(Mart(database), records)
+    async with database.transaction() as tx:
+        for name in MONEY_FIELDS:
+            changed = f"UPDATE mart.certificate SET {name} = {name} + 1"
+            await tx.execute(changed + " WHERE certificate_id = %(id)s", id=f"gc_{name}")
+    found = await reconcile(kafka, database, patience_s=0)
+    differences = {(row["certificate_id"], row["kind"]) for row in found.differences}
+    assert differences == {(f"gc_{name}", "different") for name in MONEY_FIELDS}
 
 
 async def test_a_damaged_record_is_a_difference(kafka: str, database: Database, due: Due) -> None:
