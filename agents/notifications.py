@@ -1,4 +1,4 @@
-"""The agent of `notification-requests`, and the way of its results back to the ledger."""
+"""The agent of `notification-requests`, and what it tells: results the ledger, openings all."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,15 +6,17 @@ import msgspec
 import psycopg2
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
 from agents.handling import Handler, TryAgain
 from app.batches import Batch
 from app.certificates.database import StorageUnavailable
 from app.certificates.notify.figures import NOTIFY
-from app.certificates.notify.store import Ended, Store
+from app.certificates.notify.sender import NotRecorded
+from app.certificates.notify.store import Due, Ended, Store
 from app.certificates.notify.texts import ACTIVATED
-from app.contracts import dead_letters
-from app.contracts.topics import COMMANDS, NOTIFICATIONS, dead_letters_of
+from app.contracts import dead_letters, messages
+from app.contracts.topics import BI, COMMANDS, NOTIFICATIONS, dead_letters_of
 from app.contracts.wire import (
     SCHEMA,
     CommandRecord,
@@ -24,16 +26,19 @@ from app.contracts.wire import (
 )
 from app.domain.certificates.commands import NotificationResult
 from app.domain.certificates.events import NotificationAsked
+from app.domain.certificates.times import rfc3339
 from app.metrics import FLOW
-from tables.journal import Record
+from tables.journal import AppendRefused, AppendUnknown, Record
 from tables.outlet import Outlet
 from tables.partitioning import partition_of
 
 AWAY_S = 1.0
 STOPPED_S = 30.0
 DEAD = dead_letters_of(NOTIFICATIONS)
+OPENED_BY = "notifications"
 log = structlog.get_logger("notify")
 _pack = msgspec.msgpack.Encoder().encode
+_json = msgspec.json.Encoder().encode
 
 
 def notification_handler(store: Store, outlet: Outlet) -> Handler:
@@ -106,3 +111,43 @@ class Results:
         kind, fields = type(command).__name__, msgspec.Raw(_pack(command))
         record = CommandRecord(SCHEMA, name, self._now_ms(), kind, order_id, fields)
         return order_id.encode(), encode(record), ()
+
+
+class Openings:
+    """Publishes whose contacts are opened, before they are; nothing of what is in them."""
+
+    def __init__(self, outlet: Outlet, now_ms: Callable[[], int], *, partitions: int) -> None:
+        self._outlet = outlet
+        self._now_ms = now_ms
+        self._partitions = partitions
+
+    async def record(self, dues: Sequence[Due]) -> None:
+        """One append a partition for all of them. Raises NotRecorded."""
+        at = rfc3339(self._now_ms())
+        targets: dict[TopicPartition, list[Record]] = {}
+        for due in dues:
+            target = TopicPartition(BI, partition_of(due.id, self._partitions))
+            targets.setdefault(target, []).append((due.id.encode(), _opening(due, at), ()))
+        try:
+            await self._outlet.send(targets)
+        except (KafkaError, AppendUnknown, AppendRefused, OSError) as error:
+            raise NotRecorded(type(error).__name__) from error
+
+
+def _opening(due: Due, at: str) -> bytes:
+    """Its sequence is that of the message's tries: the certificate's own is not ours to count."""
+    course = due.course
+    part = messages.NotificationPart(
+        due.id,
+        due.facts.template,
+        due.certificate_id,
+        due.facts.last4,
+        course.state,
+        due.order_id,
+        due.order_line_id,
+    )
+    audit = messages.AuditPart(client=OPENED_BY, command="OpenContact", outcome="ok")
+    told = messages.GiftCertificateBI("Access", audit=audit, notification=part)
+    name = f"{due.id}:{course.tries}:0"
+    event = messages.Envelope(name, BI, messages.SCHEMA, at, course.tries, 0, messages.SOURCE, told)
+    return _json(event)

@@ -6,7 +6,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from mode import Service
 
-from agents.notifications import Results
+from agents.notifications import Openings, Results
 from app.certificates.database import Database, StorageUnavailable
 from app.certificates.notify.course import Pace
 from app.certificates.notify.figures import NOTIFY
@@ -42,13 +42,14 @@ class NotificationService(Service):
             log.warning("no gateway is set, messages wait: GIFTMARK_SMS_URL")
             return
         clock = Clock(settings.clock_offset_ms)
-        results = Results(outlet, clock.wall_ms, partitions=settings.ledger_partitions)
+        partitions = settings.ledger_partitions
         contacts = Sealer([key.get_secret_value() for key in settings.contact_keys])
         self._sender = Sender(
             self.store,
             self._gateway,
             Writer(contacts, ZoneInfo(policy.business_tz)),
-            report=results.report,
+            report=Results(outlet, clock.wall_ms, partitions=partitions).report,
+            record=Openings(outlet, clock.wall_ms, partitions=partitions).record,
             pace=pace_of(settings),
         )
 

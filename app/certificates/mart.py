@@ -55,6 +55,7 @@ class _Told(msgspec.Struct, frozen=True):
     line: msgspec.Raw = NOTHING
     refund: msgspec.Raw = NOTHING
     row: msgspec.Raw = NOTHING
+    notification: msgspec.Raw = NOTHING
 
 
 _event = msgspec.json.Decoder(Envelope[msgspec.Raw]).decode
@@ -212,8 +213,9 @@ def _bi(events: list[Event]) -> dict[str, Rows]:
 
 
 def _audit(event: Event, told: _Told) -> dict[str, Any]:
-    about = told.certificate if _given(told.certificate) else told.line
-    if not _given(about):
+    parts = (told.certificate, told.line, told.notification)
+    about = next((part for part in parts if _given(part)), None)
+    if about is None:
         return _row(event, told.audit, certificateId=None, orderId=_entity(event))
     named = _named(about)
     return _row(event, told.audit, certificateId=named.certificate_id, orderId=named.order_id)

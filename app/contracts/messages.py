@@ -209,7 +209,7 @@ class NotificationPart(msgspec.Struct, frozen=True, rename="camel", omit_default
     order_line_id: str | None = None
 
 
-# Access: somebody opened what was sealed; the record holds the audit alone.
+# Access: somebody opened what was sealed; the audit, and the notification if it was a contact.
 BIKind = Literal[
     "Operation", "Declined", "OrderLine", "Refund", "BatchRow", "Notification", "Access"
 ]

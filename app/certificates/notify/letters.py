@@ -3,15 +3,12 @@
 from zoneinfo import ZoneInfo
 
 import msgspec
-import structlog
 
 from app.certificates.notify.contacts import open_contact
 from app.certificates.notify.store import Due
 from app.certificates.notify.texts import ACTIVATED, TEMPLATES, subject, text
 from app.certificates.sealing import CannotOpen, Sealer, contact_place
 from app.integrations.sms import Message
-
-log = structlog.get_logger("notify")
 
 
 class Unsendable(Exception):
@@ -33,7 +30,6 @@ class Writer:
             contact = open_contact(self._contacts, due.sealed, _place(due))
         except CannotOpen:
             raise Unsendable("ContactUnreadable") from None
-        log.info("contact opened", notification=due.id)
         facts = msgspec.structs.replace(due.facts, code=contact.code)
         said = text(facts, contact.lang, self._zone)
         if contact.phone is not None:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from app.certificates.database import Database
 from app.certificates.notify.course import Pace
 from app.certificates.notify.letters import Writer
-from app.certificates.notify.sender import Sender
+from app.certificates.notify.sender import NotRecorded, Sender
 from app.certificates.notify.store import Begun, Due, Ended, Store
 from app.certificates.sealing import Sealer, contact_place
 from app.domain.certificates.events import NotificationAsked
@@ -41,11 +41,21 @@ class Office:
         self.store = Store(self.database)
         self.gateway = HttpGateway(url, answer_s=ANSWER_S)
         self.told: list[Ended] = []
+        self.opened: list[list[str]] = []
+        self.audit_away = False
+        self.sender = self.sender_of(self.store, self.gateway, pace)
+
+    def sender_of(self, store: Store, gateway: HttpGateway, pace: Pace = PACE) -> Sender:
         writer = Writer(SEALER, ZONE)
-        self.sender = Sender(self.store, self.gateway, writer, report=self.hear, pace=pace)
+        return Sender(store, gateway, writer, report=self.hear, record=self.note_opening, pace=pace)
 
     async def hear(self, ended: Sequence[Ended]) -> None:
         self.told += ended
+
+    async def note_opening(self, dues: Sequence[Due]) -> None:
+        if self.audit_away:
+            raise NotRecorded("as the test wants it")
+        self.opened.append([due.id for due in dues])
 
     async def run(self, *, seconds: float = 20) -> None:
         """Works as the timer does until nothing waits any more."""
@@ -126,6 +136,5 @@ async def _dying(dsn: str, url: str, point: str) -> None:
     gateway = office.gateway
     if point == "while it goes out":
         gateway = DyingGateway(url, answer_s=ANSWER_S)
-    writer = Writer(SEALER, ZONE)
-    office.sender = Sender(office.store, gateway, writer, report=office.hear, pace=PACE)
+    office.sender = office.sender_of(office.store, gateway)
     await office.run()

@@ -39,6 +39,10 @@ class Place:
         self.gateway = gateway
         self.server = server
 
+    @property
+    def database(self) -> str:
+        return self.cluster.env["GIFTMARK_DATABASE_URL"]
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
@@ -107,6 +111,28 @@ async def test_a_settled_sale_sends_its_code_once_and_the_order_shows_it(
     assert "RUB\N{NO-BREAK SPACE}3,000" in message["text"]
     shown = (await town.get(f"/certificates/orders/{order_id}")).json()
     assert shown["lines"][0]["notification"] == "SENT"
+
+
+async def test_the_audit_tells_whose_contact_was_opened_and_nothing_of_it(
+    place: Place, town: Town
+) -> None:
+    (card,), phone = await town.issue(), next(PHONES)
+    order_id = await sold(town, card, phone)
+    await notified(town, order_id, "SENT")
+    database, deadline = Database(place.database), asyncio.get_running_loop().time() + 20
+    rows: list[dict[str, Any]] = []
+    while not rows and asyncio.get_running_loop().time() < deadline:
+        rows = await database.rows(
+            "SELECT client, certificate_id, a::text AS everything FROM mart.audit a"
+            " WHERE order_id = %(name)s AND command = 'OpenContact'",
+            name=order_id,
+        )
+        await asyncio.sleep(0.1)
+    await database.close()
+    ((client, certificate_id, everything),) = [row.values() for row in rows]
+    assert (client, certificate_id) == ("notifications", card.id)
+    assert phone not in everything
+    assert card.code not in everything
 
 
 async def test_a_refused_number_shows_as_failed_and_an_operator_sends_again(
@@ -237,7 +263,7 @@ async def test_without_the_database_everybody_sells_and_pays_and_the_messages_co
     for phone in phones:
         (message,) = await place.gateway.delivered(phone)
         assert message["posts"] == 1
-    database = Database(place.cluster.env["GIFTMARK_DATABASE_URL"])
+    database = Database(place.database)
     result = await reconcile(town.bootstrap, database, patience_s=30)
     row = await database.one(
         "SELECT sum(-d_held) AS spent FROM mart.operation"
@@ -254,7 +280,7 @@ async def test_no_code_and_no_phone_stands_in_table_or_logs(place: Place, town: 
     order_id = await sold(town, card, phone)
     await notified(town, order_id, "SENT")
     with (
-        psycopg2.connect(place.cluster.env["GIFTMARK_DATABASE_URL"]) as connection,
+        psycopg2.connect(place.database) as connection,
         connection.cursor() as cursor,
     ):
         cursor.execute("SELECT n::text, sealed FROM certificates.notification n")

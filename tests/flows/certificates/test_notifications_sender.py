@@ -12,7 +12,7 @@ import msgspec
 import psycopg2
 import pytest
 
-from app.certificates.notify.store import Ended
+from app.certificates.notify.store import CLAIM_MOST, Ended
 from app.domain.policy import Policy
 from app.embedded_postgres import PostgresServer
 from app.migrations import migrate
@@ -168,6 +168,41 @@ async def test_two_senders_side_by_side_send_each_message_once(
     told = {one.id for one in [*office.told, *other.told]}
     assert told == {row_of(name) for name in names}
     await other.close()
+
+
+async def test_every_opening_of_a_contact_is_recorded_many_at_a_time(
+    office: Office, gateway: SmsGateway
+) -> None:
+    names = [row_of(fresh("SO")) for _ in range(40)]
+    requests = [asked(name.partition(":")[0], phone="+79990000004") for name in names]
+    await office.store.keep(requests)
+    await office.run()
+    assert [len(batch) for batch in office.opened] == [CLAIM_MOST, len(names) - CLAIM_MOST]
+    assert {name for batch in office.opened for name in batch} == set(names)
+
+
+async def test_a_second_send_opens_the_contact_again(office: Office, gateway: SmsGateway) -> None:
+    name, phone = fresh("SO"), next(PHONES)
+    await gateway.behave("deaf", to=phone, times=1)
+    await office.store.keep([asked(name, phone=phone)])
+    await office.run()
+    assert office.opened == [[row_of(name)]] * 2
+
+
+async def test_what_the_audit_cannot_record_stays_sealed_and_is_sent_later(
+    office: Office, gateway: SmsGateway
+) -> None:
+    name = fresh("SO")
+    await office.store.keep([asked(name, phone=PHONE)])
+    office.audit_away = True
+    await office.sender.work()
+    row = await office.database.one("SELECT state, sends, error FROM certificates.notification")
+    assert row == {"state": "RETRY", "sends": 0, "error": "AccessNotRecorded"}
+    assert await gateway.messages(id=row_of(name)) == []
+    office.audit_away = False
+    await office.run()
+    (message,) = await gateway.messages(id=row_of(name))
+    assert (message["posts"], office.opened) == (1, [[row_of(name)]])
 
 
 async def test_what_cannot_be_sent_fails_with_its_cause_and_asks_no_gateway(
