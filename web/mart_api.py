@@ -16,6 +16,7 @@ from web.problems import Problem, invalid
 
 FILTERS = {"orderId": "order_id", "last4": "last4", "batchId": "batch_id"}
 TEXT_MAX = 64
+AS_OF = "As-Of"  # what `asOf` is in JSON
 _PLACE = re.compile(r"(\d{1,18}):(-?\d{1,9})")
 _json = msgspec.json.Encoder().encode
 
@@ -62,13 +63,17 @@ async def read_report(asked: BatchAsked) -> Work:
     since, until = _day(asked, "from"), _day(asked, "to")
 
     async def work() -> Reply | web.Response:
+        # Before the rows: nothing up to then is missing in them.
+        as_of = await asked.registry.mart.as_of()
         rows = await report_rows(asked.registry.database, name, since=since, until=until)
         # In a thread: a till may wait for this loop.
         if form == "json":
             encoded = await asyncio.to_thread(_encoded, rows)
-            return Reply(200, None, asked.instance, {"name": name, "rows": encoded})
+            fields = {"name": name, "asOf": as_of, "rows": encoded}
+            return Reply(200, None, asked.instance, fields)
         text = await asyncio.to_thread(_csv, rows)
-        return web.Response(text=text, content_type="text/csv")
+        headers = {} if as_of is None else {AS_OF: as_of}
+        return web.Response(text=text, content_type="text/csv", headers=headers)
 
     return work
 

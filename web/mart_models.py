@@ -22,4 +22,5 @@ class Certificates(Answer):
 
 class Report(Answer):
     name: str
+    as_of: AwareDatetime | None
     rows: list[dict[str, Any]]

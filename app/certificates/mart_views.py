@@ -43,7 +43,12 @@ class MartViews:
         page = [_shown(row) for row in found[:limit]]
         last = found[limit - 1] if len(found) > limit else None
         more = {} if last is None else {"next": f"{last['sequence']}:{last['n']}"}
-        return {"certificateId": certificate_id, **await self._as_of(), "operations": page, **more}
+        return {
+            "certificateId": certificate_id,
+            "asOf": await self.as_of(),
+            "operations": page,
+            **more,
+        }
 
     async def certificates(
         self, wanted: dict[str, str | None], *, after: str, limit: int
@@ -52,11 +57,12 @@ class MartViews:
         found = await self._database.rows(CERTIFICATES, **wanted, after=after, limit=limit + 1)
         page = [_shown(row) for row in found[:limit]]
         more = {"next": page[-1]["certificateId"]} if len(found) > limit else {}
-        return {**await self._as_of(), "certificates": page, **more}
+        return {"asOf": await self.as_of(), "certificates": page, **more}
 
-    async def _as_of(self) -> dict[str, Any]:
+    async def as_of(self) -> str | None:
         row = await self._database.one(AS_OF)
-        return {"asOf": None if row is None else _moment(row["at"])}
+        at: str | None = None if row is None else _moment(row["at"])
+        return at
 
 
 def _shown(row: Row) -> dict[str, Any]:

@@ -161,12 +161,15 @@ async def test_the_loop_goes_on_while_a_report_is_made(
     async def found(*_: object, **__: object) -> list[Row]:
         return rows
 
+    async def as_of() -> None:
+        return None
+
     monkeypatch.setattr(mart_api, "report_rows", found)
     asked: Any = SimpleNamespace(
         path={"name": "liability"},
         query={"format": form},
         instance="i",
-        registry=SimpleNamespace(database=None),
+        registry=SimpleNamespace(database=None, mart=SimpleNamespace(as_of=as_of)),
     )
     making = asyncio.create_task(_made(asked))
     asyncio.get_running_loop().call_later(0.05, rows.released.set)

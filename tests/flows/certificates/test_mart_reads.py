@@ -47,10 +47,11 @@ async def test_certificates_are_found_by_what_is_known(town: Town) -> None:
 
 async def test_reports_come_as_json_and_csv(town: Town) -> None:
     card = await town.active()
-    await shown(town, card, 3)
+    last = (await shown(town, card, 3))["operations"][-1]
     report = await town.get("/certificates/reports/liability")
     assert sum(row["balance"] for row in report.json()["rows"]) >= card.nominal
     text = await town.get("/certificates/reports/liability?format=csv")
+    assert last["occurredAt"] <= report.json()["asOf"] <= text.headers["As-Of"]
     assert text.headers["Content-Type"].startswith("text/csv")
     assert text.text.splitlines()[0] == "day,currency,product_id,balance,certificates"
     for path, status in (("none", 404), ("liability?from=x", 400), ("liability?format=pdf", 400)):
