@@ -142,6 +142,7 @@ def session_options(policy: Policy) -> str:
         "timezone": "UTC",
         "giftmark.tz": policy.business_tz,
         "giftmark.claim_months": str(policy.claim_period_months),
+        "giftmark.unsettled_days": str(policy.unsettled_days),
     }
     return " ".join(f"-c {name}={value}" for name, value in settings.items())
 

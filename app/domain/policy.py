@@ -46,3 +46,4 @@ class Policy(msgspec.Struct, frozen=True, gc=False):
     contact_after_activation_days: int = 60
     contact_after_sent_days: int = 7
     claim_period_months: int = 36
+    unsettled_days: int = 7

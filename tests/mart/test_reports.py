@@ -23,6 +23,7 @@ from app.domain.certificates.commands import (
     AllocateCertificate,
     BlockCertificate,
     IssueCertificate,
+    LineReport,
     ProvideRefundDetails,
     RefundUpdate,
     RequestRefund,
@@ -30,7 +31,7 @@ from app.domain.certificates.commands import (
 from app.domain.certificates.ids import refund_request_id
 from app.domain.decision import Reply
 from app.domain.policy import DAY_MS, HOUR_MS, Policy
-from tests.domain.certificates.order_town import payment, sale, sold
+from tests.domain.certificates.order_town import entries, payment, sale, sold
 from tests.mart.told import Law, a_life, call, taken
 from web import mart_api
 
@@ -61,13 +62,33 @@ async def test_every_report_is_shown_as_table_and_csv(
     assert name in screen.getvalue()
 
 
-async def test_a_refund_ages_and_a_waiting_sale_is_named(database: Database, told: Law) -> None:
+async def test_open_refunds_and_batches_are_summed_up(database: Database, told: Law) -> None:
     (refund,) = await report_rows(database, "refund-ageing")
     assert (refund["status"], refund["refunds"], refund["amount"]) == ("Requested", 1, 2_000)
-    (waiting,) = await report_rows(database, "unsettled")
-    assert (waiting["what"], waiting["order_id"]) == ("allocated, not settled", "SO-9")
     batches = await report_rows(database, "batches")
     assert [(row["batch_id"], row["issued"], row["active"]) for row in batches] == [("B-1", 3, 2)]
+
+
+async def test_only_allocations_of_some_age_are_unsettled(
+    database: Database, postgres: str
+) -> None:
+    """Of a line that was paid in part a moment ago the allocation is as old as before."""
+    law, now = Law(), int(time.time() * 1_000)
+    for n, days in ((1, 8), (2, 6)):
+        law.now = now - days * DAY_MS - HOUR_MS
+        gift, order_id = f"gc_{n}", f"SO-{n}"
+        issue = IssueCertificate("R6N4", False, 3_000, "RUB", None, None, None, None, "B", 1, n, 1)
+        law.tell(gift, issue, AllocateCertificate(order_id, "1", 1, 3_000, "RUB"))
+        ok = LineReport("1", 1, "allocate", gift, None)
+        law.tell(order_id, sale(1, sold("1", gift)), ok)
+        law.now = now
+        law.tell(order_id, payment(of=entries(l1=1_000), settled=False))
+    await taken(Mart(database), law.records)
+    sooner = Database(postgres, policy=Policy(unsettled_days=5))
+    by_default, all_of_them = [await report_rows(one, "unsettled") for one in (database, sooner)]
+    await sooner.close()
+    assert [(row["order_id"], row["detail"]) for row in by_default] == [("SO-1", "PartiallyPaid")]
+    assert {row["order_id"]: row["age_days"] for row in all_of_them} == {"SO-1": 8, "SO-2": 6}
 
 
 @pytest.mark.parametrize(("answered_after", "days"), [(None, "0-3"), (8, "0-3"), (2, "4-7")])
