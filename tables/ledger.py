@@ -189,9 +189,15 @@ class Ledger:
         return url
 
     async def request(
-        self, key: str, command: msgspec.Struct, *, command_id: str, deadline: float
+        self,
+        key: str,
+        command: msgspec.Struct,
+        *,
+        command_id: str,
+        deadline: float,
+        now: int | None = None,
     ) -> Reply:
-        """Decides and commits; `deadline` in loop time.
+        """Decides and commits; `deadline` in loop time, `now` when it was accepted, ms.
 
         Raises OwnerUnavailable, DeadlineOver (nothing happened) or OutcomeUnknown.
         """
@@ -199,9 +205,8 @@ class Ledger:
         serving = self.open.get(partition)
         if serving is None:
             raise OwnerUnavailable(f"partition {partition} is not open here")
-        request = Request(
-            key, command, command_id=command_id, now=serving.clock.wall_ms(), deadline=deadline
-        )
+        now = serving.clock.wall_ms() if now is None else now
+        request = Request(key, command, command_id=command_id, now=now, deadline=deadline)
         serving.inbox.request(request)
         try:
             async with asyncio.timeout_at(deadline):

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from app.settings import Settings
+from tables.clock import Clock
 from web import BATCH_ROUTES, ROUTES
 from web.access import Clients
 from web.batches_serving import BatchEndpoint
@@ -88,6 +89,7 @@ def surroundings(deps: Deps) -> Surroundings:
         renderer=Renderer(settings.public_url),
         metrics=metrics,
         deadline_s=settings.http_deadline_ms / 1_000,
+        now_ms=Clock(settings.clock_offset_ms).wall_ms,
     )
 
 

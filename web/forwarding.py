@@ -29,12 +29,17 @@ NOT_DECIDED = frozenset({400, 401, 404, 413, 503})
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):
-    """The body of a forward; `left_ms`: what is left of the deadline."""
+    """The body of a forward; `left_ms`: what is left of the deadline.
+
+    `now`: when the request was accepted, ms; None from a worker that did not tell it yet.
+    NOTE: workers of two versions talk to each other: add at the end, with a default.
+    """
 
     kind: str
     id: str
     left_ms: int
     fields: msgspec.Raw
+    now: int | None = None
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -84,7 +89,15 @@ class Forwarder:
             await self._session.close()
 
     async def request(
-        self, owner: str, key: str, command: Command, /, *, command_id: str, deadline: float
+        self,
+        owner: str,
+        key: str,
+        command: Command,
+        /,
+        *,
+        command_id: str,
+        now: int,
+        deadline: float,
     ) -> Reply:
         """The owner's decision, or one of the two reasons of `translated`."""
         if self._in_flight >= IN_FLIGHT_MAX:
@@ -93,7 +106,8 @@ class Forwarder:
         if left <= 0:
             raise OwnerUnavailable("no time left to forward")
         fields = msgspec.Raw(_pack(command))
-        body = _pack(Envelope(type(command).__name__, command_id, int(left * 1_000), fields))
+        left_ms = int(left * 1_000)
+        body = _pack(Envelope(type(command).__name__, command_id, left_ms, fields, now))
         self._in_flight += 1
         try:
             with translated(self._outcomes):

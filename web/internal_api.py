@@ -42,7 +42,7 @@ class InternalCommands:
         deadline = asyncio.get_running_loop().time() + envelope.left_ms / 1_000
         try:
             reply = await self._ledger.request(
-                key, command, command_id=envelope.id, deadline=deadline
+                key, command, command_id=envelope.id, deadline=deadline, now=envelope.now
             )
         except OwnerUnavailable as error:
             return web.Response(status=503, text=str(error))

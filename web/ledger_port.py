@@ -19,9 +19,16 @@ class LedgerPort(Protocol):
         """
 
     async def request(
-        self, key: str, command: Command, *, command_id: str, deadline: float
+        self,
+        key: str,
+        command: Command,
+        *,
+        command_id: str,
+        deadline: float,
+        now: int | None = None,
     ) -> Reply:
         """The decision after its commit; `deadline` is a reading of the loop's clock.
 
+        `now`: when it was accepted, ms; None: now, by the clock of the ledger.
         Raises OwnerUnavailable, DeadlineOver (nothing was decided) or OutcomeUnknown.
         """

@@ -4,6 +4,7 @@ import asyncio
 import time
 import traceback
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,7 @@ class Surroundings:
     renderer: Renderer
     metrics: Metrics
     deadline_s: float
+    now_ms: Callable[[], int]
 
 
 class Guarded(ABC):
@@ -159,14 +161,15 @@ class Endpoint(Guarded):
     async def _decided(self, target: Target, instance: str, *, deadline: float) -> Reply:
         key, command = target
         shared = self._shared
+        now = shared.now_ms()
         try:
             owner = shared.ledger.owner_of(key)
             if owner is None:
                 return await shared.ledger.request(
-                    key, command, command_id=instance, deadline=deadline
+                    key, command, command_id=instance, deadline=deadline, now=now
                 )
             return await shared.forwarder.request(
-                owner, key, command, command_id=instance, deadline=deadline
+                owner, key, command, command_id=instance, deadline=deadline, now=now
             )
         except OwnerUnavailable as error:
             raise Problem("OwnerUnavailable", detail=str(error)) from None

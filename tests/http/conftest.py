@@ -101,6 +101,22 @@ async def server(start: Start, ledger: FakeLedger) -> Server:
 
 
 @pytest.fixture
+async def owner_ledger() -> FakeLedger:
+    return FakeLedger()
+
+
+@pytest.fixture
+async def owner(start: Start, owner_ledger: FakeLedger) -> Server:
+    return await start(owner_ledger)
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as opened:
+        yield opened
+
+
+@pytest.fixture
 async def pair(start: Start, certificate: str) -> Pair:
     ledger, remote = LawfulLedger(), LawfulLedger()
     owner = await start(ledger)

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter
 from app.domain.certificates.commands import Authorize, ReadOrder
 from app.domain.decision import Reply
 from tables.errors import DeadlineOver, OutcomeUnknown, OwnerUnavailable
-from tests.http.worker import CODE, FakeLedger, Server, Start
+from tests.http.worker import CODE, FakeLedger, Server, Start, sent
 from web.forwarding import (
     SIGNATURE_HEADER,
     TIMESTAMP_HEADER,
@@ -27,16 +27,6 @@ from web.forwarding import (
 HOLDS = "/certificates/authorizations"
 GOOD = {"code": CODE, "amount": 100, "currency": "RUB"}
 SIGNER = Signer(b"f" * 32)
-
-
-@pytest.fixture
-async def owner_ledger() -> FakeLedger:
-    return FakeLedger()
-
-
-@pytest.fixture
-async def owner(start: Start, owner_ledger: FakeLedger) -> Server:
-    return await start(owner_ledger)
 
 
 @pytest.fixture
@@ -220,7 +210,7 @@ async def test_forwards_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -
     later = asyncio.get_running_loop().time() + 1
     with pytest.raises(OwnerUnavailable, match="too many"):
         await forwarder.request(
-            "http://owner", "SO-1", ReadOrder("r"), command_id="r", deadline=later
+            "http://owner", "SO-1", ReadOrder("r"), command_id="r", deadline=later, now=1
         )
 
 
@@ -229,7 +219,7 @@ async def test_nothing_is_sent_after_the_deadline(owner: Server, owner_ledger: F
     past = asyncio.get_running_loop().time() - 1
     with pytest.raises(OwnerUnavailable, match="no time"):
         await forwarder.request(
-            owner.internal, "SO-1", ReadOrder("r"), command_id="r", deadline=past
+            owner.internal, "SO-1", ReadOrder("r"), command_id="r", deadline=past, now=1
         )
     assert not owner_ledger.asked
 
@@ -245,19 +235,6 @@ def made(error: type[Exception]) -> Exception:
 
 def outcomes() -> Counter:
     return Counter("forwards", "", ["outcome"], registry=CollectorRegistry())
-
-
-async def sent(session: aiohttp.ClientSession, owner: Server, key: str, /, *content: object) -> int:
-    body, headers = content
-    url = f"{owner.internal}/internal/commands/{key}"
-    async with session.post(url, data=body, headers=headers) as answer:  # type: ignore[arg-type]
-        return answer.status
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -36,14 +36,22 @@ class FakeLedger:
         self.answer = answer or (lambda _key, _command: Reply(200, None, "req_0", {}))
         self.owner: Callable[[str], str | None] = lambda _key: None
         self.asked: list[tuple[str, Command, str, float]] = []
+        self.accepted_at: list[int | None] = []
 
     def owner_of(self, key: str) -> str | None:
         return self.owner(key)
 
     async def request(
-        self, key: str, command: Command, *, command_id: str, deadline: float
+        self,
+        key: str,
+        command: Command,
+        *,
+        command_id: str,
+        deadline: float,
+        now: int | None = None,
     ) -> Reply:
         left = deadline - asyncio.get_running_loop().time()
+        self.accepted_at.append(now)
         self.asked.append((key, command, command_id, left))
         return self.answer(key, command)
 
@@ -105,6 +113,13 @@ class Answered(msgspec.Struct, frozen=True):
     @property
     def code(self) -> str:
         return str(self.json["code"])
+
+
+async def sent(session: aiohttp.ClientSession, owner: Server, key: str, /, *content: object) -> int:
+    body, headers = content
+    url = f"{owner.internal}/internal/commands/{key}"
+    async with session.post(url, data=body, headers=headers) as answer:  # type: ignore[arg-type]
+        return answer.status
 
 
 def sealed(members: Any, associated: str) -> Sealed:
