@@ -63,7 +63,8 @@ def decide(state: Account | None, command: Any, context: Context) -> Decision[An
         fired = msgspec.structs.replace(known, due=None, fired=known.fired + 1, padding=grown)
         return Decision(fired, (("fired", context.now),))
     if isinstance(command, Read):
-        return Decision(state, reply=Reply(200, None, context.id, {"balance": known.balance}))
+        shown = {"balance": known.balance, "now": context.now}
+        return Decision(state, reply=Reply(200, None, context.id, shown))
     if command.fail:
         raise ValueError("a decision that raises")
     reply = Reply(200, None, context.id, {"balance": known.balance})

@@ -1,15 +1,18 @@
 """What one owned partition does with commands, poison, due work and too much at once."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
 from app import tills
 from app.contracts import wire
+from tables.clock import MAX_AHEAD_MS
 from tables.errors import OwnerUnavailable
 from tests.contracts.engine import (
     Deposit,
+    Read,
     balances,
     command,
     fresh_partition,
@@ -204,6 +207,19 @@ async def test_an_entity_beyond_a_megabyte_is_dead_lettered_and_stays_as_it_was(
         reply = await one.ledger.request(key, big, command_id="h1", deadline=soon)
         assert (reply.status, reply.code) == (409, "EntityTooLarge")
         assert await one.read(key) == 1
+
+
+async def test_a_request_is_decided_at_the_time_it_was_accepted_never_far_ahead(
+    kafka: str, journal_topic: None, tmp_path: Path
+) -> None:
+    async with worker(kafka, tmp_path) as one:
+        _, key, _ = await opened(one)
+        soon, times = asyncio.get_running_loop().time() + 5, []
+        for now in (1_000, 1 << 50):
+            reply = await one.ledger.request(key, Read(), command_id="r", deadline=soon, now=now)
+            times.append(reply.fields["now"])
+    assert times[0] == 1_000
+    assert times[1] <= time.time() * 1_000 + MAX_AHEAD_MS + 1_000
 
 
 async def test_a_wiped_store_is_rebuilt_and_a_foreign_one_set_aside(
