@@ -3,15 +3,19 @@
 import asyncio
 import json
 import os
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import psycopg2
 import typer
 from psycopg2.errors import UndefinedTable
 from rich.console import Console
+from rich.table import Table
 
 from app.command_options import EMBEDDED, DatabaseUrl, DataFolder, found_database
+from app.contact_keys import KEPT, KEYS, ContactKey, ContactKeys
 from app.keys_backup import BackupRefused, first_key, open_backup, seal
 from app.marking import rotation
 from app.marking.database import connect
@@ -25,7 +29,8 @@ UNNOTED = (
     "no database runs there: the service will go on warning;"
     " run again beside it into another FILE, or give --database"
 )
-keys = typer.Typer(no_args_is_help=True, help="Backup of the installation's keys.")
+OWN_KEYS = f"{variable(KEYS)} is set: its keys are in force, change them there"
+keys = typer.Typer(no_args_is_help=True, help="Keys of the installation: backup and rotation.")
 console = Console()
 
 
@@ -92,6 +97,61 @@ def restore(file: Backup, passphrase: Passphrase, *, data: DataFolder = EMBEDDED
     console.print(f"{len(stored)} keys in {target}")
 
 
+@keys.command("list")
+def list_contact_keys(*, data: DataFolder = EMBEDDED) -> None:
+    """Show the contact keys of `up`: since when each seals, and until when it is needed."""
+    table = Table("contact key", "seals since", "sealed until", "opens until")
+    for key in _contact_keys(data):
+        dates = (key.since, key.until, key.kept_to)
+        table.add_row(key.id, *("" if day is None else day.isoformat() for day in dates))
+    console.print(table)
+
+
+@keys.command()
+def rotate(
+    *,
+    data: DataFolder = EMBEDDED,
+    yes: Annotated[bool, typer.Option("--yes", help="Destroy without asking.")] = False,
+) -> None:
+    """Make the next contact key of `up`, once a month; destroy those that are not needed.
+
+    A key is needed for 150 days after it last sealed.
+    """
+    held = _contact_keys(data)
+    over = [key for key in held if key.is_over(_today())]
+    if held.newest.since is None:
+        told = f"contact key {held.newest.id} waits already for the next start of `up`"
+    else:
+        held.add()
+        told = f"contact key {held.newest.id} seals from the next start of `up` on; back it up"
+    console.print(told, highlight=False, soft_wrap=True)
+    if over and (yes or _agreed(over)):
+        held.destroy(over)
+        console.print(f"destroyed: {_names(over)}; older backups hold them", highlight=False)
+
+
+def _contact_keys(data: Path) -> ContactKeys:
+    if not (data / FILE).exists():
+        _end(f"no keys in {data}: `up` makes them at its first start")
+    held = ContactKeys(data)
+    if os.environ.get(variable(KEYS), held.text) != held.text:
+        _end(OWN_KEYS)
+    return held
+
+
+def _agreed(over: Sequence[ContactKey]) -> bool:
+    told = f"{_names(over)} sealed nothing for {KEPT.days} days. Destroy, for ever?"
+    return typer.confirm(told)
+
+
+def _names(keys: Sequence[ContactKey]) -> str:
+    return ", ".join(key.id for key in keys)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
 def _in_force(data: Path) -> dict[str, str]:
     """Those of the environment, else those of the folder. Raises SecretsMissing."""
     path = data / FILE
@@ -117,6 +177,6 @@ async def _note(dsn: str, check_value: str) -> None:
         await database.close()
 
 
-def _end(text: str) -> None:
+def _end(text: str) -> NoReturn:
     console.print(text, style="red", highlight=False)
     raise typer.Exit(1)

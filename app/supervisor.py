@@ -7,11 +7,13 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
 from rich.console import Console
 
+from app.contact_keys import KEYS, ContactKeys
 from app.contracts.topics import manifest
 from app.embedded import EmbeddedServers
 from app.embedded_kafka import BrokerError
@@ -20,7 +22,13 @@ from app.fleet import demo, fleet
 from app.kafka_jars import KafkaMissing
 from app.migrations import MigrationRefused, migrate
 from app.processes import ProcessSpec, Supervisor
-from app.secrets_store import SecretsMissing, embedded_secrets, required_secrets, write_private
+from app.secrets_store import (
+    SecretsMissing,
+    embedded_secrets,
+    required_secrets,
+    variable,
+    write_private,
+)
 from app.settings import Settings
 from app.tether import end, spawn
 from app.topics_admin import TopicRefused, ensure_topics
@@ -113,11 +121,7 @@ def ignore_signals() -> None:
 
 def prepare(data: Path, servers: EmbeddedServers, *, console: Console) -> None:
     """Secrets, servers, topics and schema; their names go to the environment of all children."""
-    secrets = (
-        embedded_secrets(data, os.environ)
-        if servers.broker_is_ours
-        else required_secrets(os.environ)
-    )
+    secrets = own_secrets(data) if servers.broker_is_ours else required_secrets(os.environ)
     console.print("starting the broker and the database")
     addresses = servers.start()
     os.environ.update(secrets | addresses)
@@ -136,6 +140,15 @@ def prepare(data: Path, servers: EmbeddedServers, *, console: Console) -> None:
         password = asyncio.run(first_admin(settings.database_url))
         if password is not None:
             console.print(f"  marking: user admin, password {password} (shown once)")
+
+
+def own_secrets(data: Path) -> dict[str, str]:
+    """Those of the folder, unless the environment has others."""
+    secrets = embedded_secrets(data, os.environ)
+    contacts = ContactKeys(data)
+    if secrets[variable(KEYS)] == contacts.text:
+        contacts.note_use(datetime.now(UTC).date())
+    return secrets
 
 
 def without_password(address: str) -> str:
