@@ -11,6 +11,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
+from deploy.proving.faults import FAULTS
 from deploy.proving.run import Outcome, Plan, prove
 
 SOON_S = 5.0  # the session time-out of the workers and two seconds
@@ -24,9 +25,18 @@ def main() -> None:
     parser.add_argument("--tills", type=int, default=8, help="HTTP clients at once")
     parser.add_argument("--wave", type=int, default=200, help="certificates issued at a time")
     parser.add_argument("--minutes", type=float, default=math.inf, help="no fault begins later")
+    parser.add_argument(
+        "--only",
+        action="append",
+        dest="kinds",
+        choices=tuple(FAULTS),
+        metavar="KIND",
+        help=f"this kind of fault, may be given again: {'; '.join(FAULTS)}",
+    )
     parser.add_argument("--keep", type=Path, help="a folder for data and logs, kept")
     asked = vars(parser.parse_args())
     keep = asked.pop("keep")
+    asked["kinds"] = tuple(asked["kinds"] or FAULTS)
     # Clients of a broker that is hurt have much to say.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     progress = Console(stderr=True)

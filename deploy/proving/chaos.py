@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from deploy.proving.faults import FAULTS
 from deploy.proving.scene import Scene
@@ -13,18 +13,21 @@ CALM_S = (0.3, 2.0)
 class Chaos:
     """`done` counts faults by kind, and exits of workers that ended by themselves by code."""
 
-    def __init__(self, scene: Scene, told: Callable[[str], None]) -> None:
+    def __init__(
+        self, scene: Scene, told: Callable[[str], None], *, kinds: Sequence[str] = tuple(FAULTS)
+    ) -> None:
         self.done: Counter[str] = Counter()
         self.exits: Counter[int] = Counter()
         self._told = told
         self._scene = scene
+        self._kinds = kinds
 
     async def run(self, *, faults: int, until: float) -> None:
         """`until`: monotonic time after which no other fault begins."""
         deck: list[str] = []
         for _ in range(faults):
             if not deck:
-                deck = self._scene.rng.sample(list(FAULTS), k=len(FAULTS))
+                deck = self._scene.rng.sample(self._kinds, k=len(self._kinds))
             if time.monotonic() > until:
                 break
             await self._scene.pause(*CALM_S)

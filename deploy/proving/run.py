@@ -20,6 +20,7 @@ from app.migrations import migrate
 from deploy.proving.books import Balance, Books, Kept, balanced, kept, read_books
 from deploy.proving.chaos import Chaos
 from deploy.proving.dead_letters import buried
+from deploy.proving.faults import FAULTS
 from deploy.proving.judge import Verdict, judge
 from deploy.proving.links import LinkedCluster
 from deploy.proving.load import Load
@@ -34,7 +35,10 @@ SAGA_RETRY_S = (1, 2, 5, 10, 20, *(40,) * 600)
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """`minutes`: after which no other fault begins; `wave`: certificates issued at a time."""
+    """`minutes`: after which no other fault begins; `wave`: certificates issued at a time.
+
+    `kinds`: of faults.
+    """
 
     faults: int
     seed: int
@@ -42,6 +46,7 @@ class Plan(msgspec.Struct, frozen=True):
     tills: int = 8
     wave: int = 200
     minutes: float = math.inf
+    kinds: tuple[str, ...] = tuple(FAULTS)
 
 
 class Outcome(msgspec.Struct):
@@ -102,7 +107,7 @@ async def _proven(
     began = time.monotonic()
     load = Load(cluster, wave=plan.wave, seed=plan.seed)
     scene = Scene(cluster, database, load, random.Random(plan.seed))
-    chaos = Chaos(scene, told)
+    chaos = Chaos(scene, told, kinds=plan.kinds)
     async with asyncio.TaskGroup() as together:
         together.create_task(load.run(plan.tills))
         await asyncio.sleep(WARM_S)
