@@ -59,11 +59,14 @@ def worker(
     role: Annotated[str, typer.Option(help="ledger or services")] = "ledger",
 ) -> None:
     """Run one worker process in the foreground."""
+    from app.ledger_check import require_ledger  # noqa: PLC0415
     from app.worker import alone_in, install_loop, run  # noqa: PLC0415 - loop first, then the app
 
     known = settings()
     if role == "services":
         _require_database(known.database_url)
+    with broker_needed(known.kafka_url):
+        asyncio.run(require_ledger(known))
     logs.configure(known.log_format, known.log_level)
     install_loop()
     asyncio.set_event_loop(asyncio.new_event_loop())

@@ -11,9 +11,10 @@ from rich.console import Console
 from app.certificates.audit_reading import ReadingStopped, TopicMissing
 from app.contracts.wire import NewerSchema
 from app.topics_admin import TopicRefused
+from tables.errors import WrongLedger
 
 EXIT = 2
-TOLD = (NewerSchema, ReadingStopped, TopicMissing, TopicRefused)
+TOLD = (NewerSchema, ReadingStopped, TopicMissing, TopicRefused, WrongLedger)
 console = Console()
 
 

@@ -23,5 +23,9 @@ class OutcomeUnknown(LedgerError):
     pass
 
 
+class WrongLedger(Exception):
+    """A setting is not the one that the ledger was made with: the process must not go on."""
+
+
 class CommandsLost(Exception):
     """Retention ate commands that were never decided: the partition stops and says so."""

@@ -20,7 +20,6 @@ from tables.journal import AppendUnknown, Fenced
 from tables.opening import NotMember, Opened, Site, open_partition, renew
 from tables.partition import Hole, Partition
 from tables.partitioning import partition_of
-from tables.recovery import WrongPepper
 from tables.standby import Standby
 from tables.store import StoreForeign
 
@@ -90,7 +89,7 @@ class Ledger:
                     self._hooks.held(partition)
                     self._keepers[partition] = asyncio.create_task(self._keep(partition))
             for partition in standbys - owned - set(self._standbys):
-                self._standbys[partition] = Standby(self._site, partition)
+                self._standbys[partition] = Standby(self._site, partition, self._hooks.fatal)
 
     async def stop(self) -> None:
         await self.assign(frozenset(), frozenset())
@@ -113,7 +112,7 @@ class Ledger:
         while partition in self.owned:
             try:
                 await self._serve(partition)
-            except (wire.NewerSchema, WrongPepper, CommandsLost) as reason:
+            except (wire.NewerSchema, CommandsLost) as reason:
                 known = str(reason)
                 log.error("partition paused", partition=partition, reason=known)  # noqa: TRY400
                 delay = PAUSED_S

@@ -62,7 +62,7 @@ class Opened(msgspec.Struct):
 
 
 async def open_partition(site: Site, partition: int) -> Opened:
-    """Raises NotMember, Fenced, KafkaError, NewerSchema or WrongPepper; then nothing is held."""
+    """Raises NotMember, Fenced, KafkaError, NewerSchema or WrongLedger; then nothing is held."""
     async with JournalReader(site.bootstrap, partition) as journal:
         store = site.open_store(partition, await journal.end_offset())
         try:

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from app.contracts import wire
 from app.contracts.topics import JOURNAL
+from tables.errors import WrongLedger
 from tables.store import STALE, Changes, Position, Store, StoreForeign
 
 FETCH_BYTES = 16 << 20
@@ -16,8 +17,10 @@ REQUEST_MS = 20_000  # of a connection that died untold, nobody waits longer to 
 log = structlog.get_logger("recovery")
 
 
-class WrongPepper(Exception):
-    """The journal was written with another code pepper: its certificates are not ours."""
+def require_pepper(meta: wire.MetaRecord, check: str) -> None:
+    """Raises WrongLedger: with another pepper the same codes are other certificates."""
+    if meta.ledger and meta.ledger != check:
+        raise WrongLedger("GIFTMARK_CODE_PEPPER is not the pepper that this ledger was made with")
 
 
 class JournalReader:
@@ -53,7 +56,7 @@ class JournalReader:
     ) -> int:
         """Brings the store to offset `until`; returns how many records it read.
 
-        Raises NewerSchema, WrongPepper, StoreForeign (the journal contradicts the store).
+        Raises NewerSchema, WrongLedger, StoreForeign (the journal contradicts the store).
         """
         if store.position.next_offset >= until:
             return 0
@@ -117,8 +120,7 @@ class Fold:
             return
         if meta.epoch < self._epoch:
             return
-        if meta.ledger and meta.ledger != self._pepper_check:
-            raise WrongPepper("the code pepper is not the one this ledger was made with")
+        require_pepper(meta, self._pepper_check)
         self._epoch = meta.epoch
         if record.key == wire.META_KEY:
             if meta.commit <= self._commit:

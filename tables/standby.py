@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 import structlog
 
 from app.metrics import LEDGER
+from tables.errors import WrongLedger
 from tables.opening import Site
 from tables.recovery import JournalReader
 from tables.store import Store, StoreForeign, set_aside
@@ -16,11 +18,15 @@ log = structlog.get_logger("standby")
 
 
 class Standby:
-    """Keeps the local copy of one partition fresh until `stop`; it then lets go of the files."""
+    """Keeps the local copy of one partition fresh until `stop`; it then lets go of the files.
 
-    def __init__(self, site: Site, partition: int) -> None:
+    `fatal(error)`: ends the process.
+    """
+
+    def __init__(self, site: Site, partition: int, fatal: Callable[[BaseException], None]) -> None:
         self._site = site
         self._partition = partition
+        self._fatal = fatal
         self._stopped = False
         self._task = asyncio.create_task(self._run(), name=f"standby-{partition}")
 
@@ -38,6 +44,9 @@ class Standby:
                 await self._tail()
             except StoreForeign as reason:
                 set_aside(self._site.path(self._partition), str(reason))
+            except WrongLedger as error:
+                self._fatal(error)
+                return
             except Exception as error:  # noqa: BLE001 - a head start only: nothing depends on it
                 log.warning("standby waits", partition=self._partition, cause=repr(error))
             await asyncio.sleep(RETRY_S)

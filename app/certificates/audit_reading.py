@@ -1,7 +1,7 @@
 """Whole topic partitions from their beginning, outside any group, with a bounded wait."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -49,18 +49,22 @@ class PartitionReader:
         return bool((await self._consumer.beginning_offsets([partition]))[partition] == 0)
 
     async def read(
-        self, takes: dict[TopicPartition, Take], reach: Reach, *, start: int | None = None
+        self,
+        takes: Mapping[TopicPartition, Take],
+        reach: Reach,
+        *,
+        starts: Mapping[TopicPartition, int] | None = None,
     ) -> None:
-        """Feeds each partition's records to its taker, from `start` or the beginning."""
+        """Feeds each partition's records to its taker, from its start or all beginnings."""
         self._consumer.assign(list(takes))
         for partition in takes:
-            if start is None:
+            if starts is None:
                 await self._consumer.seek_to_beginning(partition)
             else:
-                self._consumer.seek(partition, start)
+                self._consumer.seek(partition, starts[partition])
         await self._read_on(takes, reach)
 
-    async def _read_on(self, takes: dict[TopicPartition, Take], reach: Reach) -> None:
+    async def _read_on(self, takes: Mapping[TopicPartition, Take], reach: Reach) -> None:
         last, missing = time.monotonic(), reach.missing()
         while not (at_ends := await self._at_ends(reach.ends)) or missing:
             got = await self._step(takes)
@@ -73,7 +77,7 @@ class PartitionReader:
                 raise ReadingStopped(f"nothing came for {reach.patience_s:.0f} s before the end")
             return
 
-    async def _step(self, takes: dict[TopicPartition, Take]) -> int:
+    async def _step(self, takes: Mapping[TopicPartition, Take]) -> int:
         found = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS)
         for partition, records in found.items():
             for record in records:

@@ -69,8 +69,8 @@ class _Auditor:
         await self._published(number, audited)
         if audited.strangers:
             known = partial(_take_known, audited.strangers)
-            start = end.ends[journal]
-            await self._reading.read({journal: known}, await self._ends(journal), start=start)
+            more = await self._ends(journal)
+            await self._reading.read({journal: known}, more, starts=end.ends)
         transaction = TopicPartition(self._topics.transaction, number)
         audited.close(complete=await self._reading.begins_at_zero(transaction))
 

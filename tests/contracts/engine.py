@@ -130,7 +130,13 @@ class Worker:
 
 @asynccontextmanager
 async def worker(
-    kafka: str, path: Path, *, name: str = "w", offset_ms: int = 0, renewal_s: float = 3_600
+    kafka: str,
+    path: Path,
+    *,
+    name: str = "w",
+    pepper: str = "check",
+    offset_ms: int = 0,
+    renewal_s: float = 3_600,
 ) -> AsyncIterator[Worker]:
     link = BrokerLink(kafka)
     await link.start()
@@ -145,7 +151,7 @@ async def worker(
     async def bury(dead: list[DeadLetter]) -> None:
         made[0].dead.extend(dead)
 
-    site = Site(kafka, path / name, "toy", name, "check", link, SharedMemory(), prove, offset_ms)
+    site = Site(kafka, path / name, "toy", name, pepper, link, SharedMemory(), prove, offset_ms)
 
     def fatal(error: BaseException) -> None:
         made[0].fatal.append(error)

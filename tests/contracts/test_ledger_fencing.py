@@ -9,7 +9,7 @@ import pytest
 from app.contracts import wire
 from app.contracts.topics import JOURNAL
 from tables import ledger
-from tables.errors import LedgerError, OutcomeUnknown, OwnerUnavailable
+from tables.errors import LedgerError, OutcomeUnknown, OwnerUnavailable, WrongLedger
 from tables.journal import Appended, AppendUnknown, BrokerLink, Fenced, FencedWriter
 from tables.opening import Opened, Site, open_partition
 from tests.contracts.engine import balances, fresh_partition, journal, key_on, until, worker
@@ -55,6 +55,26 @@ async def test_what_was_acknowledged_is_there_after_another_opened(
         await b.serving(partition)
         assert await b.read(key) == 5
         assert await b.deposit(key, 2, id="d2") == 7
+
+
+@pytest.mark.parametrize("as_owner", [True, False])
+async def test_a_worker_with_another_pepper_ends(
+    kafka: str, journal_topic: None, tmp_path: Path, *, as_owner: bool
+) -> None:
+    partition = fresh_partition()
+    key = key_on(partition)
+    a = worker(kafka, tmp_path, name="a")
+    b = worker(kafka, tmp_path, name="b", pepper="other")
+    async with a as right, b as wrong:
+        await right.own(partition)
+        await right.serving(partition)
+        await right.deposit(key, 5, id="d1")
+        mine, none = frozenset({partition}), frozenset[int]()
+        await wrong.ledger.assign(mine if as_owner else none, none if as_owner else mine)
+        await until(lambda: bool(wrong.fatal))
+        assert isinstance(wrong.fatal[0], WrongLedger)
+        assert "GIFTMARK_CODE_PEPPER" in str(wrong.fatal[0])
+        assert await right.read(key) == 5, "it took the partition"
 
 
 async def test_an_old_owner_answers_nobody_reads_included(

@@ -23,7 +23,8 @@ async def test_it_stops_though_its_cancellation_was_forgotten(
     monkeypatch.setattr(Standby, "_tail", forgetful)
     monkeypatch.setattr(standby, "RETRY_S", 0)
     site: Any = None  # nothing is opened
-    tailing = Standby(site, 0)
+    faults: list[BaseException] = []
+    tailing = Standby(site, 0, faults.append)
     await asyncio.sleep(0)
     stopping = asyncio.create_task(tailing.stop())
     done, _ = await asyncio.wait({stopping}, timeout=10)
