@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from app.batches import Batch, batch_of
-from app.metrics import FLOW
+from app.metrics import FLOW, at_zero
 from app.tills import Lane, Tills
 from tables.journal import AppendRefused, AppendUnknown
 
@@ -37,6 +37,7 @@ def agent_for(topic: str, handler: Handler, fatal: Callable[[BaseException], Non
     """
     seconds = FLOW.batch_seconds.labels(topic)
     records = FLOW.records.labels(topic)
+    at_zero(FLOW.lost, topic)
 
     async def agent(stream: Any) -> AsyncIterator[None]:
         async for event in stream.events():

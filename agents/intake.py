@@ -62,9 +62,9 @@ class Yield:
         )
         kid, box = self._seal(original)
         headers = dead_letters.headers(place, cause, sealed=kid)
-        topic = dead_letters_of(record.topic)
-        self._put(topic, record.partition, (record.key or b"", box, headers))
-        FLOW.dead_letters.labels(topic, fault.code).inc()
+        self._put(
+            dead_letters_of(record.topic), record.partition, (record.key or b"", box, headers)
+        )
 
     def row(self, record: ConsumerRecord, batch: BatchTranslated, bad: BadRow) -> None:
         chunk = batch.chunk
@@ -82,8 +82,8 @@ class Yield:
         told = GiftCertificateBI("BatchRow", row=part)
         at = rfc3339(record.timestamp)
         event = Envelope(name, BI, EVENT_SCHEMA, at, chunk.attempt, bad.row, SOURCE, told)
-        target = partition_of(chunk.batch_id, self._partitions)
-        self._put(BI, target, (chunk.batch_id.encode(), _json(event), ()))
+        key = bad.certificate_id or chunk.batch_id
+        self._put(BI, partition_of(key, self._partitions), (key.encode(), _json(event), ()))
 
     def _put(self, topic: str, partition: int, record: Record) -> None:
         self.targets.setdefault(TopicPartition(topic, partition), []).append(record)

@@ -27,7 +27,6 @@ from app.contracts.wire import (
 from app.domain.certificates.commands import NotificationResult
 from app.domain.certificates.events import NotificationAsked
 from app.domain.certificates.times import rfc3339
-from app.metrics import FLOW
 from tables.journal import AppendRefused, AppendUnknown, Record
 from tables.outlet import Outlet
 from tables.partitioning import partition_of
@@ -82,7 +81,6 @@ def _buried(record: ConsumerRecord) -> Record:
     place = dead_letters.Place(record.topic, record.partition, record.offset)
     cause = dead_letters.Cause("DECODE", "Undecodable", "no request for a message", 0)
     cause = msgspec.structs.replace(cause, at=record.timestamp)
-    FLOW.dead_letters.labels(DEAD, cause.code).inc()
     return record.key or b"", record.value, dead_letters.headers(place, cause, sealed=None)
 
 

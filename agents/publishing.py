@@ -7,10 +7,11 @@ from aiokafka import ConsumerRecord, OffsetAndMetadata, TopicPartition
 from agents.handling import TryAgain, in_slices
 from app.batches import Batch
 from app.certificates.emission import Output
-from app.certificates.publishing import Publisher, UnknownEntity
+from app.certificates.publishing import ALERTS, Publisher, UnknownEntity
 from app.contracts import wire
 from app.contracts.topics import COMMANDS
-from app.metrics import FLOW
+from app.domain.certificates.events import SETTLEMENT_CONTRADICTION
+from app.metrics import FLOW, at_zero
 from app.tills import Tills
 from tables.journal import BrokerLink, FencedWriter, Record
 from tables.outlet import send_fenced
@@ -62,6 +63,7 @@ class Publishing:
         self._tills = tills
         self._lanes: dict[int, tuple[int, FencedWriter, Mark]] = {}
         self._done: dict[int, tuple[int, str]] = {}
+        at_zero(FLOW.alerts, *ALERTS)
 
     async def handle(self, batch: Batch) -> None:
         partition = batch.tp.partition
@@ -147,8 +149,11 @@ class Publishing:
         return partition
 
 
-def tell_operators(name: str, entity: str) -> None:
+def take_note(name: str, entity: str) -> None:
     """Again after a crash, like everything published."""
+    if name == SETTLEMENT_CONTRADICTION:
+        FLOW.contradictions.inc()
+        return
     FLOW.alerts.labels(name).inc()
     log.warning("alert", name=name, entity=entity)
 

@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY, Gauge
 
 from agents.handling import Handler, agent_for
 from agents.intake import Intake
-from agents.publishing import Publishing, tell_operators
+from agents.publishing import Publishing, take_note
 from app.batches import Batch, partitions_of
 from app.certificates.inbound import Amounts
 from app.certificates.intake_batch import BatchIntake
@@ -105,7 +105,7 @@ class LedgerRole(Service):
         settings, inbound = self.settings, self.settings.inbound_partitions
         pepper = settings.code_pepper.get_secret_value()
         amounts, macs = Amounts(settings.inbound_amount_unit), ContentMacs(pepper)
-        publisher = Publisher(self.policy, self.graves.seal, tell_operators)
+        publisher = Publisher(self.policy, self.graves.seal, take_note)
         ledger = settings.ledger_partitions
         name = settings.app_name
         publishing = Publishing(
@@ -270,7 +270,6 @@ class LedgerRole(Service):
             headers = dead_letters.headers(place, cause, sealed=None)
             lane = targets.setdefault(TopicPartition(topic, record.partition), [])
             lane.append((record.key or b"", record.value, headers))
-            FLOW.dead_letters.labels(topic, letter.code).inc()
         await self.outlet.send(targets)
 
     # Health and figures.

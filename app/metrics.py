@@ -5,6 +5,12 @@ from prometheus_client import Counter, Gauge, Histogram
 _FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
+def at_zero(counter: Counter, *labels: str) -> None:
+    """Shows what has not happened yet: the first time would be no increase otherwise."""
+    for label in labels:
+        counter.labels(label)
+
+
 class LedgerMetrics:
     """One per process; partitions are a bounded label (their number never changes)."""
 
@@ -79,6 +85,9 @@ class FlowMetrics:
             ["partition"],
         )
         self.alerts = Counter("giftmark_alerts", "What an operator has to see", ["name"])
+        self.contradictions = Counter(
+            "giftmark_settlement_contradictions", "Payments that say settled and not settled"
+        )
 
 
 class MartMetrics:

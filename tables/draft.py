@@ -11,7 +11,7 @@ from aiokafka import ConsumerRecord
 from app.contracts import wire
 from app.domain.decision import Context, Entity, Reply
 from app.domain.policy import Policy
-from app.metrics import FLOW, LEDGER
+from app.metrics import FLOW, LEDGER, at_zero
 from tables.entities import Entities, Held, Registry, Touched
 from tables.journal import Record
 from tables.store import Changes
@@ -20,6 +20,8 @@ SOFT_BYTES = 3 << 20
 HARD_BYTES = 7 << 20
 ENTITY_BYTES = 1 << 20
 _GUESS = 512
+DUE_WORK_FAILED = "DueWorkFailed"
+at_zero(FLOW.alerts, DUE_WORK_FAILED)
 log = structlog.get_logger("partition")
 
 
@@ -140,7 +142,7 @@ class Draft:
         """An operator has to see it; the entity is due again after the next command for it."""
         entity = self._registry.by_prefix[key[:1]]
         log.error("due work did nothing, not asked again", entity=entity.name)
-        FLOW.alerts.labels("DueWorkFailed").inc()
+        FLOW.alerts.labels(DUE_WORK_FAILED).inc()
         self.stale_hints.append((at, key))
 
     def _do_due(self, touched: Touched, context: Context) -> None:

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from aiokafka import TopicPartition
 
+from app.contracts.dead_letters import code_of
+from app.contracts.topics import DEAD_LETTERS
+from app.metrics import FLOW
 from tables.journal import BrokerLink, FencedWriter, Record, build_batch
 
 CHUNK_BYTES = 900 << 10
@@ -39,6 +42,7 @@ class Outlet:
         for chunk in chunks(records):
             node = await self._link.leader(tp.topic, tp.partition)
             await self._link.put(node, tp, build_batch(chunk, _NOBODY, -1))
+            _count(tp.topic, chunk)
 
 
 async def send_fenced(writer: FencedWriter, targets: dict[TopicPartition, list[Record]]) -> None:
@@ -47,8 +51,15 @@ async def send_fenced(writer: FencedWriter, targets: dict[TopicPartition, list[R
     async def lane(tp: TopicPartition, records: list[Record]) -> None:
         for chunk in chunks(records):
             await writer.append(tp.topic, tp.partition, chunk)
+            _count(tp.topic, chunk)
 
     await _all(lane(tp, records) for tp, records in targets.items())
+
+
+def _count(topic: str, written: Sequence[Record]) -> None:
+    if topic in DEAD_LETTERS:
+        for _, _, headers in written:
+            FLOW.dead_letters.labels(topic, code_of(headers)).inc()
 
 
 async def _all(lanes: Iterable[object]) -> None:

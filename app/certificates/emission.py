@@ -25,7 +25,7 @@ class Output(NamedTuple):
 class Emission:
     """Collects the outputs of one record; event 0 is the state's place, others count from 1."""
 
-    __slots__ = ("alerts", "entity", "headers", "key", "n", "outputs", "sequence")
+    __slots__ = ("entity", "headers", "key", "n", "notes", "outputs", "sequence")
 
     def __init__(self, entity: str, sequence: int, traceparent: str | None) -> None:
         self.entity = entity
@@ -35,7 +35,7 @@ class Emission:
             [] if traceparent is None else [("traceparent", traceparent.encode())]
         )
         self.outputs: list[Output] = []
-        self.alerts: list[str] = []  # what an operator has to see
+        self.notes: list[str] = []  # what operators have to see or figures count
         self.n = STATE_PLACE
 
     def state(self, topic: str, at: int, data: msgspec.Struct) -> None:

@@ -5,20 +5,30 @@ crash is recognised by every reader. Only the seal of a dead letter differs each
 """
 
 from collections.abc import Callable
+from typing import get_args
 
 import msgspec
 
 from app.certificates.emission import Emission, Output
-from app.certificates.publishing_certificates import CertificateRecord, publish_certificate
+from app.certificates.publishing_certificates import (
+    CERTIFICATE_ALERTS,
+    CertificateRecord,
+    publish_certificate,
+)
 from app.certificates.publishing_internal import SealDeadLetter, publish_follow_ups
 from app.certificates.publishing_orders import publish_order
 from app.contracts.wire import CERTIFICATE, ORDER, JournalRecord
-from app.domain.certificates.events import CertificateEvent, OrderEvent
+from app.domain.certificates.events import CertificateEvent, DeadCode, OrderAlert, OrderEvent
 from app.domain.certificates.order_state import Order
 from app.domain.certificates.state import Certificate
 from app.domain.policy import Policy
 
-Alert = Callable[[str, str], None]
+Note = Callable[[str, str], None]
+ALERTS: tuple[str, ...] = (
+    *get_args(OrderAlert),
+    *get_args(DeadCode),
+    *CERTIFICATE_ALERTS.values(),
+)
 _certificate = msgspec.msgpack.Decoder(Certificate)
 _certificate_events = msgspec.msgpack.Decoder(list[CertificateEvent])
 _order = msgspec.msgpack.Decoder(Order)
@@ -32,13 +42,13 @@ class UnknownEntity(ValueError):
 class Publisher:
     """Turns records into outputs; holds what is the same for all of them.
 
-    `alert`: is told the name and the entity of what an operator has to see.
+    `note`: is told the name (of `ALERTS`, or a figure's) and the entity of what is noted.
     """
 
-    def __init__(self, policy: Policy, seal: SealDeadLetter, alert: Alert | None = None) -> None:
+    def __init__(self, policy: Policy, seal: SealDeadLetter, note: Note | None = None) -> None:
         self._policy = policy
         self._seal = seal
-        self._alert = alert
+        self._note = note
 
     def outputs(self, key: bytes, record: JournalRecord, at: int) -> list[Output]:
         """`at`: the journal record's own timestamp, for the follow-ups; not for meta records.
@@ -55,9 +65,9 @@ class Publisher:
         else:
             raise UnknownEntity(f"journal key of kind {kind!r}")
         publish_follow_ups(emission, record.follow_ups, at)
-        if self._alert is not None:
-            for name in emission.alerts:
-                self._alert(name, entity)
+        if self._note is not None:
+            for name in emission.notes:
+                self._note(name, entity)
         return emission.outputs
 
     def _certificate(self, emission: Emission, record: JournalRecord) -> None:

@@ -43,7 +43,7 @@ from app.domain.certificates.times import maybe_rfc3339
 from app.domain.policy import Policy
 
 # Type and reason of a change → what operators are told.
-ALERTS = {
+CERTIFICATE_ALERTS = {
     ("RefundOverdue", None): "RefundOverdue",
     ("Blocked", REFUND_CONFLICT): "RefundConflict",
 }
@@ -66,8 +66,8 @@ def publish_certificate(emission: Emission, record: CertificateRecord) -> None:
         match event:
             case Moved():
                 _moved(emission, record, event)
-                if alert := ALERTS.get((event.type, event.reason)):
-                    emission.alerts.append(alert)
+                if alert := CERTIFICATE_ALERTS.get((event.type, event.reason)):
+                    emission.notes.append(alert)
             case Declined():
                 _declined(emission, record.state, event)
             case BatchRow():

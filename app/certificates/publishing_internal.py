@@ -45,7 +45,7 @@ def publish_notification(emission: Emission, asked: NotificationAsked) -> None:
 def publish_dead_letter(emission: Emission, dead: DeadLettered, seal: SealDeadLetter) -> None:
     """The value is the refused command: the original stayed with intake, replay needs no more."""
     emission.n += 1
-    emission.alerts.append(dead.code)
+    emission.notes.append(dead.code)
     # Not the form of a follow-up's id: a replayed command must not look like a sender's next one.
     name = f"{emission.entity}:{emission.sequence}:{emission.n}:dead"
     command = CommandRecord(

@@ -41,7 +41,7 @@ def publish_order(
             case LineChanged() | Noted():
                 _audited(emission, order, event)
                 if isinstance(event, Noted) and _concerns_people(event):
-                    emission.alerts.append(event.name)
+                    emission.notes.append(event.name)
             case Declined(at, audit):
                 emission.event(BI, at, GiftCertificateBI("Declined", audit=audit_part(audit)))
             case NotificationAsked():

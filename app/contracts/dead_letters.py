@@ -1,5 +1,6 @@
 """Headers of a dead letter: cause and place as Kafka Connect writes them (KIP-298), and ours."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -67,6 +68,11 @@ def headers(place: Place, cause: Cause, *, sealed: str | None, kept: str | None 
         FORMAT: kept,
     }
     return [(name, text.encode()) for name, text in texts.items() if text is not None]
+
+
+def code_of(written: Sequence[tuple[str, bytes]]) -> str:
+    """The cause in the headers of a letter."""
+    return next((value.decode() for name, value in written if name == CODE), "")
 
 
 class Handled(msgspec.Struct, frozen=True):

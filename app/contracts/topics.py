@@ -36,6 +36,9 @@ def dead_letters_of(topic: str) -> str:
     return f"{topic}.DLQ"
 
 
+DEAD_LETTERS = tuple(dead_letters_of(topic) for topic in (*INBOUND, COMMANDS, NOTIFICATIONS))
+
+
 def _kept(days: int, **more: str) -> dict[str, str]:
     keep = {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
     return keep | {name.replace("_", "."): value for name, value in more.items()}
@@ -66,9 +69,9 @@ def manifest(ledger_partitions: int, inbound_partitions: int) -> tuple[Topic, ..
         Topic(REFUND_REQUESTS, ledger_partitions, _kept(30) | BIG_MESSAGES),
     ]
     dead = [
-        Topic(dead_letters_of(topic.name), topic.partitions, _kept(30) | BIG_MESSAGES)
+        Topic(name, topic.partitions, _kept(30) | BIG_MESSAGES)
         for topic in topics
-        if topic.name in (*INBOUND, COMMANDS, NOTIFICATIONS)
+        if (name := dead_letters_of(topic.name)) in DEAD_LETTERS
     ]
     # A mark outlives its letter, even one in a segment that is not full yet.
     handled = Topic(HANDLED, 1, _kept(60))

@@ -7,7 +7,7 @@ import jsonschema
 import msgspec
 
 from app.certificates.emission import Output
-from app.certificates.publishing import Alert, Publisher
+from app.certificates.publishing import Note, Publisher
 from app.contracts import wire
 from app.contracts.asyncapi import SAMPLES
 from app.contracts.schemas import json_schemas
@@ -26,12 +26,12 @@ def published(
     sequence: int = 7,
     follow_ups: tuple[FollowUp, ...] = (),
     traceparent: str | None = None,
-    alert: Alert | None = None,
+    note: Note | None = None,
 ) -> list[Output]:
     prefix, entity = (b"o", "SO-1001") if isinstance(state, Order) else (b"c", ID)
     record = wire.JournalRecord(1, 3, sequence, raw(state), raw(events), follow_ups, traceparent)
     stored = wire.decode_journal(wire.encode(record))
-    publisher = Publisher(Policy(), lambda value: ("dlq-1", b"sealed " + value), alert)
+    publisher = Publisher(Policy(), lambda value: ("dlq-1", b"sealed " + value), note)
     return publisher.outputs(prefix + entity.encode(), stored, JOURNALED_AT)
 
 

@@ -153,7 +153,7 @@ def test_operators_are_told_of_refunds_that_went_wrong(
     kind, reason = change
     told: list[str] = []
     moved = Moved(kind, SETTLED_AT, 0, 0, 0, 0, 200_000, 0, 0, PAYMENTS, reason=reason)
-    published(ACTIVE, moved, alert=lambda name, _entity: told.append(name))
+    published(ACTIVE, moved, note=lambda name, _entity: told.append(name))
     assert told == alerts
 
 

@@ -64,7 +64,7 @@ def test_operators_are_told_what_they_have_not_done_themselves() -> None:
     by_hand = Noted(PAID_AT, "ContactSupplied", "1", Audit("SupplyContact"))
     dead = DeadLettered(PAID_AT, "VersionConflict", "version: 1", "ApplyPayment", b"\x80", None)
     noted = (Noted(PAID_AT, "PaidAfterCancel"), Noted(PAID_AT, ORDER_STATE_CHANGED), by_hand, dead)
-    published(ORDER, *noted, alert=lambda name, entity: told.append((name, entity)))
+    published(ORDER, *noted, note=lambda name, entity: told.append((name, entity)))
     assert told == [("PaidAfterCancel", "SO-1001"), ("VersionConflict", "SO-1001")]
 
 

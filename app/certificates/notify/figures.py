@@ -1,6 +1,11 @@
 """Metrics of messages to people; templates and states are bounded labels."""
 
+import itertools
+
 from prometheus_client import Counter, Gauge
+
+from app.certificates.notify.course import ENDS
+from app.certificates.notify.texts import TEMPLATES
 
 
 class NotifyMetrics:
@@ -9,6 +14,8 @@ class NotifyMetrics:
         self.ended = Counter(
             "giftmark_notifications_ended", "Messages that are over", ["template", "state"]
         )
+        for template, state in itertools.product(TEMPLATES, ENDS):
+            self.ended.labels(template, state)  # the first one counts as an increase
         self.sends = Counter(
             "giftmark_notification_sends", "Sends by what the gateway said", ["answer"]
         )

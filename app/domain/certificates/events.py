@@ -3,9 +3,28 @@
 NOTE: names and field order are wire format; add at the end, with a default, never change.
 """
 
+from typing import Final, Literal
+
 import msgspec
 
 from app.domain.certificates.commands import Origin, Sealed
+
+# What a person has to see of an order; and causes of dead letters from decisions.
+OrderAlert = Literal[
+    "BlockRefused",
+    "ContactErased",
+    "NotificationFailed",
+    "PaidAfterCancel",
+    "PaidNotDeliverable",
+    "ReleaseImpossible",
+    "SaleMissing",
+    "SettlementMismatch",
+    "Unanswered",
+]
+OrderNote = Literal[OrderAlert, "OrderStateChanged", "SettlementContradiction"]
+DeadCode = Literal["RefundAmountMismatch", "RefundUnknown", "TooManyPayments", "VersionConflict"]
+ORDER_STATE_CHANGED: Final = "OrderStateChanged"
+SETTLEMENT_CONTRADICTION: Final = "SettlementContradiction"
 
 
 class Audit(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -136,7 +155,9 @@ class LineChanged(
 
 
 class Noted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="event", tag="o"):
-    """Something about an order for people and metrics; `ORDER_STATE_CHANGED`: publish it."""
+    """Something about an order for people and metrics; its name is an `OrderNote` or, with
+    `audit`, what an operator did. `ORDER_STATE_CHANGED`: publish it.
+    """
 
     at: int
     name: str
@@ -145,6 +166,5 @@ class Noted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="e
     reason: str | None = None
 
 
-ORDER_STATE_CHANGED = "OrderStateChanged"
 CertificateEvent = Moved | Declined | BatchRow | RefundAsked | NotificationAsked | DeadLettered
 OrderEvent = LineChanged | Noted | NotificationAsked | DeadLettered | Declined

@@ -4,6 +4,7 @@ import msgspec
 
 from app.domain.certificates.commands import ApplyPayment, RefundNotice, RefundUpdate
 from app.domain.certificates.distribution import COUNTED
+from app.domain.certificates.events import SETTLEMENT_CONTRADICTION
 from app.domain.certificates.order_state import Payment, Settlement
 from app.domain.certificates.order_turn import Turn
 
@@ -89,7 +90,7 @@ def _keep(turn: Turn, payment_id: str, payment: Payment) -> None:
 def _follow_flags(turn: Turn, command: ApplyPayment) -> None:
     settled, outstanding = command.is_order_settled, command.outstanding_amount
     if (settled is None) != (outstanding is None) or (settled and outstanding):
-        turn.note("SettlementContradiction")
+        turn.note(SETTLEMENT_CONTRADICTION)
     if settled is None or outstanding is None:
         return
     flags = Settlement(

@@ -16,7 +16,14 @@ from app.domain.certificates.commands import (
     ReleaseCertificate,
     UnblockCertificate,
 )
-from app.domain.certificates.events import DeadLettered, LineChanged, Noted, OrderEvent
+from app.domain.certificates.events import (
+    DeadCode,
+    DeadLettered,
+    LineChanged,
+    Noted,
+    OrderEvent,
+    OrderNote,
+)
 from app.domain.certificates.order_state import TIED, TRANSITIONS, Ask, Line, LineStatus, Order
 from app.domain.decision import Context, FollowUp, follow_up
 from app.domain.policy import HOUR_MS, SECOND_MS, Policy
@@ -114,10 +121,12 @@ class Turn:
         sent = self._releases if released else self._follow_ups
         sent.append(follow_up(certificate_id, command))
 
-    def note(self, name: str, line_id: str | None = None) -> None:
+    def note(self, name: OrderNote, line_id: str | None = None) -> None:
         self.events.append(Noted(self.t, name, line_id))
 
-    def dead_letter(self, command: ApplySalesOrder | ApplyPayment, code: str, reason: str) -> None:
+    def dead_letter(
+        self, command: ApplySalesOrder | ApplyPayment, code: DeadCode, reason: str
+    ) -> None:
         kind, packed = type(command).__name__, _pack(command)
         self.events.append(DeadLettered(self.t, code, reason, kind, packed, command.origin))
 

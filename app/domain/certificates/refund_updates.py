@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from app.domain.certificates.commands import RefundUpdate
-from app.domain.certificates.events import DeadLettered
+from app.domain.certificates.events import DeadCode, DeadLettered
 from app.domain.certificates.ids import refund_request_id
 from app.domain.certificates.refund import find_request, waited
 from app.domain.certificates.refund_moves import (
@@ -72,7 +72,7 @@ def _seen(request: RefundRequest, command: RefundUpdate) -> RefundRequest:
     )
 
 
-def _dead_letter(step: Step, command: RefundUpdate, *, code: str, reason: str) -> Refusal:
+def _dead_letter(step: Step, command: RefundUpdate, *, code: DeadCode, reason: str) -> Refusal:
     step.events.append(
         DeadLettered(step.t, code, reason, "RefundUpdate", _pack(command), command.origin)
     )
