@@ -1,5 +1,7 @@
 """Publishing: the journal's records become public events, commands, notifications."""
 
+from collections.abc import Callable
+
 import msgspec
 import structlog
 from aiokafka import ConsumerRecord, OffsetAndMetadata, TopicPartition
@@ -18,6 +20,7 @@ from tables.outlet import send_fenced
 from tables.partitioning import partition_of
 
 STOPPED_S = 60.0
+Reached = Callable[[int, int], None]
 log = structlog.get_logger("publishing")
 
 
@@ -45,7 +48,10 @@ class UnpublishedHole(TryAgain):
 
 
 class Publishing:
-    """One fenced writer per journal partition; opened when the group hands the partition over."""
+    """One fenced writer per journal partition; opened when the group hands the partition over.
+
+    `reached`: is told from which partition and of which time records are published next.
+    """
 
     def __init__(
         self,
@@ -55,18 +61,21 @@ class Publishing:
         app_name: str,
         partitions: int,
         tills: Tills,
+        reached: Reached = lambda _partition, _time_ms: None,
     ) -> None:
         self._link = link
         self._publisher = publisher
         self._app_name = app_name
         self._partitions = partitions
         self._tills = tills
+        self._reached = reached
         self._lanes: dict[int, tuple[int, FencedWriter, Mark]] = {}
         self._done: dict[int, tuple[int, str]] = {}
         at_zero(FLOW.alerts, *ALERTS)
 
     async def handle(self, batch: Batch) -> None:
         partition = batch.tp.partition
+        self._reached(partition, batch.records[0].timestamp)
         writer, mark = await self._lane(batch)
         try:
             targets = await self._targets(batch.records, mark, partition)
@@ -77,6 +86,7 @@ class Publishing:
                 FLOW.publishing_stopped.labels(str(partition)).set(1)
             raise
         FLOW.publishing_stopped.labels(str(partition)).set(0)
+        self._reached(partition, batch.records[-1].timestamp)
         self._done[partition] = (batch.upto, str(mark))
         batch.done(str(mark))
         for tp, records in targets.items():

@@ -10,7 +10,7 @@ from aiohttp import web as aiohttp_web
 from aiokafka import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 from mode import Service
-from prometheus_client import REGISTRY, Gauge
+from prometheus_client import REGISTRY
 
 from agents.handling import Handler, agent_for
 from agents.intake import Intake
@@ -27,7 +27,7 @@ from app.contracts.topics import BATCHES, COMMANDS, JOURNAL, PAYMENTS, SALES, de
 from app.domain.certificates.codes import Code, certificate_id, parse
 from app.domain.certificates.entities import ENTITIES
 from app.domain.policy import Policy
-from app.lag import Lag
+from app.lag import PublishingAge, ledger_lag
 from app.metrics import FLOW, LEDGER
 from app.settings import Settings
 from app.tills import Tills
@@ -52,11 +52,6 @@ MEASURE_S = 1.0
 PROOF_S = 5.0
 
 
-def _lag_of(tp: TP) -> Gauge | None:
-    gauge = {COMMANDS: LEDGER.watermark_lag, JOURNAL: FLOW.publish_lag}.get(tp.topic)
-    return gauge and gauge.labels(str(tp.partition))
-
-
 class LedgerRole(Service):
     """One worker process of the role; `app` is its Faust app."""
 
@@ -69,6 +64,8 @@ class LedgerRole(Service):
         self.link = BrokerLink(settings.kafka_url)
         self.outlet = Outlet(self.link)
         self.tills = Tills()
+        self.clock = Clock(settings.clock_offset_ms)
+        self.age = PublishingAge(self.clock.wall_ms)
         self.contacts = Sealer([key.get_secret_value() for key in settings.contact_keys])
         self.payouts = Sealer([settings.payout_key.get_secret_value()])
         self.graves = DeadLetterSealer([settings.dead_letter_key.get_secret_value()])
@@ -78,7 +75,7 @@ class LedgerRole(Service):
         self._runners: list[aiohttp_web.AppRunner] = []
         self._starting = asyncio.Lock()
         self._owners: dict[int, str] = {}
-        self._lag = Lag((LEDGER.watermark_lag, FLOW.publish_lag), _lag_of)
+        self._lag = ledger_lag()
         self._bind()
 
     @property
@@ -109,12 +106,15 @@ class LedgerRole(Service):
         ledger = settings.ledger_partitions
         name = settings.app_name
         publishing = Publishing(
-            self.link, publisher, app_name=name, partitions=ledger, tills=self.tills
+            self.link,
+            publisher,
+            app_name=name,
+            partitions=ledger,
+            tills=self.tills,
+            reached=self.age.reached,
         )
-        clock = Clock(settings.clock_offset_ms)
-        intake = Intake(
-            self.outlet, self.graves.seal, clock.wall_ms, partitions=ledger, tills=self.tills
-        )
+        now_ms = self.clock.wall_ms
+        intake = Intake(self.outlet, self.graves.seal, now_ms, partitions=ledger, tills=self.tills)
         sales = SalesIntake(self.contacts, macs, amounts, pepper=pepper, policy=self.policy)
         payments = PaymentsIntake(
             amounts, macs, status_map=settings.payment_status_map, policy=self.policy
@@ -290,7 +290,7 @@ class LedgerRole(Service):
 
     @Service.timer(MEASURE_S)
     async def _measure(self) -> None:
-        self._lag.tell(self.consumer)
+        self.age.tell(self._lag.tell(self.consumer))
         LEDGER.due_backlog_seconds.clear()
         for number, serving in list(self.ledger.open.items() if self.ledger else ()):
             LEDGER.due_backlog_seconds.labels(str(number)).set(serving.backlog_ms / 1_000)

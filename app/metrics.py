@@ -3,6 +3,8 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 _FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_RECORDS = (1, 2, 5, 10, 50, 100, 500, 1_000, 2_000, 5_000)
+_BYTES = tuple(1 << power for power in range(8, 24, 2))
 
 
 def at_zero(counter: Counter, *labels: str) -> None:
@@ -19,6 +21,12 @@ class LedgerMetrics:
             "giftmark_ledger_commit_seconds",
             "Append of one commit until acknowledged",
             buckets=_FAST,
+        )
+        self.commit_records = Histogram(
+            "giftmark_ledger_commit_records", "Journal records of one commit", buckets=_RECORDS
+        )
+        self.commit_bytes = Histogram(
+            "giftmark_ledger_commit_bytes", "Values of one commit's records", buckets=_BYTES
         )
         self.commits = Counter("giftmark_ledger_commits", "Commits acknowledged")
         self.commands = Counter("giftmark_ledger_commands", "Commands and requests decided")
@@ -78,6 +86,11 @@ class FlowMetrics:
         self.published = Counter("giftmark_published_records", "Records published", ["topic"])
         self.publish_lag = Gauge(
             "giftmark_publishing_lag_records", "Journal records not yet published", ["partition"]
+        )
+        self.publish_age = Gauge(
+            "giftmark_publishing_age_seconds",
+            "Age of the oldest journal record not yet published",
+            ["partition"],
         )
         self.publishing_stopped = Gauge(
             "giftmark_publishing_stopped",

@@ -87,7 +87,11 @@ class Draft:
         try:
             reply = self._decide(entity, request.command, context)
         except Exception as error:
-            log.exception("decision raised", command=type(request.command).__name__)
+            key = entity.prefix + request.key.encode()
+            kind = type(request.command).__name__
+            log.exception(
+                "decision raised", command=kind, command_id=request.id, **self._named(key)
+            )
             self.answers.append((request, error))
             return
         assert reply is not None, "every request is answered"
@@ -99,11 +103,14 @@ class Draft:
         Raises NewerSchema: then nothing of this record was taken.
         """
         stage: Literal["DECODE", "DECIDE"] = "DECODE"
+        named: dict[str, Any] = {}
         try:
             command_record = wire.decode_command(record.value or b"")
+            named = {"command": command_record.kind, "command_id": command_record.id}
             entity, decoder = self._registry.by_command[command_record.kind]
             command = decoder.decode(command_record.fields)
             stage = "DECIDE"
+            key = entity.prefix + command_record.key.encode()
             now = bound(command_record.now)
             context = Context(command_record.key, command_record.id, now, self._policy)
             reply = self._decide(entity, command, context)
@@ -113,7 +120,9 @@ class Draft:
             raise
         except Exception as error:  # noqa: BLE001 - poison must not stop the partition
             code = type(error).__name__
-            log.warning("command is poison", stage=stage, code=code, offset=record.offset)
+            if stage == "DECIDE":
+                named |= self._named(key)
+            log.warning("command is poison", stage=stage, code=code, offset=record.offset, **named)
             self.dead.append(DeadLetter(record, stage, code, f"{stage.lower()} failed: {code}"))
         self.commands += 1
         self.decided += 1
@@ -134,16 +143,22 @@ class Draft:
         try:
             self._do_due(touched, Context(key[1:].decode(), "due", now, self._policy))
         except Exception:
-            log.exception("due work raised", entity=entity.name)
+            log.exception("due work raised", **self._named(key))
         if touched.before.next_due == at and (touched.state is None or _next_due(touched) == at):
             self.give_up_due(at, key)
 
     def give_up_due(self, at: int, key: bytes) -> None:
         """An operator has to see it; the entity is due again after the next command for it."""
-        entity = self._registry.by_prefix[key[:1]]
-        log.error("due work did nothing, not asked again", entity=entity.name)
+        log.error("due work did nothing, not asked again", **self._named(key))
         FLOW.alerts.labels(DUE_WORK_FAILED).inc()
         self.stale_hints.append((at, key))
+
+    def _named(self, key: bytes) -> dict[str, Any]:
+        """What a log may say of an entity: its id and, if it has any, the end of its code."""
+        entity, touched = self._registry.by_prefix[key[:1]], self._touched.get(key)
+        state = None if touched is None else touched.state
+        last4 = None if state is None else entity.last4(state)
+        return {"kind": entity.name, "entity": key[1:].decode(), "last4": last4}
 
     def _do_due(self, touched: Touched, context: Context) -> None:
         due_at = _next_due(touched)
@@ -177,13 +192,12 @@ class Draft:
     def encode(self, epoch: int) -> "Encoded":
         """Raises EntityTooLarge when one record or the whole batch has no room."""
         encoded = Encoded()
-        total = 0
         for key, touched in self._touched.items():
             if not touched.changed:
                 continue
             held, value = _encode(touched, epoch)
-            total += len(value)
-            if len(value) > ENTITY_BYTES or total > HARD_BYTES:
+            encoded.bytes += len(value)
+            if len(value) > ENTITY_BYTES or encoded.bytes > HARD_BYTES:
                 raise EntityTooLarge
             encoded.records.append((key, value, ()))
             encoded.held.append((key, held))
@@ -203,6 +217,7 @@ class Encoded:
         self.records: list[Record] = []
         self.held: list[tuple[bytes, Held]] = []
         self.changes = Changes()
+        self.bytes = 0
         self.dues: list[int] = []
 
 

@@ -201,7 +201,8 @@ class Partition:
         meta = wire.MetaRecord(
             wire.SCHEMA, epoch, self._owner, watermark, commit, self._pepper_check
         )
-        records: list[Record] = [*encoded.records, (wire.META_KEY, wire.encode(meta), ())]
+        last = wire.encode(meta)
+        records: list[Record] = [*encoded.records, (wire.META_KEY, last, ())]
         with LEDGER.commit_seconds.time():
             appended = await self._writer.append(JOURNAL, self.number, records)
         if appended.offset != before.next_offset:
@@ -209,6 +210,8 @@ class Partition:
         self.clock.seen(appended.time_ms)
         end = appended.offset + len(records)
         self.store.apply(encoded.changes, Position(before.ledger, end, epoch, watermark, commit))
+        LEDGER.commit_records.observe(len(records))
+        LEDGER.commit_bytes.observe(encoded.bytes + len(last))
         LEDGER.commits.inc()
         LEDGER.commands.inc(draft.commands + len(draft.answers))
 

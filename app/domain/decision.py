@@ -49,11 +49,15 @@ class Decision(msgspec.Struct, Generic[State], frozen=True):
     reply: Reply | None = None
 
 
+def _no_code(_state: Any) -> str | None:
+    return None
+
+
 class Entity(msgspec.Struct, frozen=True):
     """All that the ledger engine knows of one kind of entity.
 
     `decide(state or None, command, context) -> Decision`; `next_due(state) -> ms or None`;
-    `due` is the command that the owner's tick sends to itself.
+    `due` is the command that the owner's tick sends to itself; `last4(state)`: of its code.
     """
 
     name: str
@@ -64,6 +68,7 @@ class Entity(msgspec.Struct, frozen=True):
     decide: Callable[[Any, Any, Context], Decision[Any]]
     next_due: Callable[[Any], int | None]
     due: msgspec.Struct
+    last4: Callable[[Any], str | None] = _no_code
 
 
 _pack = msgspec.msgpack.Encoder().encode

@@ -128,10 +128,19 @@ async def test_what_only_newer_code_knows_waits_for_it(
         record = wire.JournalRecord(1, 1, 1, raw(None), raw(events))
         batch = handed_over(feed, [(key, wire.encode(record)), *records[1:]], at=0)
         publisher = Publisher(Policy(), lambda value: ("k", value))
-        older = Publishing(one.link, publisher, app_name=one.name, partitions=1, tills=Tills())
+        reached: list[tuple[int, int]] = []
+        older = Publishing(
+            one.link,
+            publisher,
+            app_name=one.name,
+            partitions=1,
+            tills=Tills(),
+            reached=lambda partition, time_ms: reached.append((partition, time_ms)),
+        )
         with pytest.raises(TryAgain, match="journal record 0"):
             await older.handle(batch)
         assert (stopped(0), feed.finished) == (1, {})
+        assert reached == [(0, batch.records[0].timestamp)]
         await one.publishing().handle(batch)
         assert (stopped(0), feed.finished[batch.tp].offset) == (0, 2)
 

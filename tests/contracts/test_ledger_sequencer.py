@@ -8,6 +8,7 @@ import pytest
 
 from app import tills
 from app.contracts import wire
+from app.metrics import LEDGER
 from tables.clock import MAX_AHEAD_MS
 from tables.errors import OwnerUnavailable
 from tests.contracts.engine import (
@@ -30,12 +31,20 @@ async def test_commands_of_a_batch_become_one_commit(
     async with worker(kafka, tmp_path) as one:
         partition, key, feed = await opened(one)
         deposits = [command(key, Deposit(1), id=f"e:{n}") for n in range(500)]
+        before = commit_sizes()
         one.ledger.submit(feed.batch(partition, *deposits))
         await until(lambda: feed.done(partition) == 500)
+        count, size = (now - then for now, then in zip(commit_sizes(), before, strict=True))
         assert await one.read(key) == 500
         records = await journal(kafka, partition)
         assert [r.key for r in records[:3]] == [wire.EPOCH_KEY, b"a" + key.encode(), wire.META_KEY]
         assert wire.decode_meta(records[2].value).watermark == 500
+        assert (count, size) == (2, sum(len(record.value or b"") for record in records[1:3]))
+
+
+def commit_sizes() -> tuple[float, float]:
+    """Records and bytes of all commits of this process so far."""
+    return LEDGER.commit_records._sum.get(), LEDGER.commit_bytes._sum.get()
 
 
 async def test_commands_read_again_change_nothing(

@@ -1,5 +1,7 @@
 """The kinds of entities that the ledger keeps, as its engine wants to know them."""
 
+from operator import attrgetter
+
 from app.domain.certificates import certificate, order
 from app.domain.certificates.commands import CERTIFICATE_COMMANDS, ORDER_COMMANDS, Due
 from app.domain.certificates.events import CertificateEvent, OrderEvent
@@ -16,6 +18,7 @@ CERTIFICATE = Entity(
     decide=certificate.decide,
     next_due=certificate.next_due,
     due=Due(),
+    last4=attrgetter("last4"),
 )
 ORDER = Entity(
     name="order",

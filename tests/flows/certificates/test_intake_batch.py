@@ -3,11 +3,15 @@
 from typing import Any
 
 import pytest
+from aiokafka import ConsumerRecord, TopicPartition
 
+from agents.intake import Yield
 from app.certificates.batch_rows import BadRow, Chunk, RowReader, row_of_cells
 from app.certificates.inbound import Amounts, Fault
 from app.certificates.intake_batch import BatchTranslated
+from app.contracts.topics import BATCHES, BI
 from app.domain.certificates.commands import IssueCertificate
+from tables.partitioning import partition_of
 from tests.flows.certificates.foreign import (
     ABSENT,
     CODE,
@@ -35,6 +39,17 @@ def test_a_good_row_issues_its_certificate() -> None:
     assert good.command == IssueCertificate(
         "R6N4", False, 300_000, "RUB", None, 365, "GC-3000", '{"b":1,"a":[2]}', "B-1", 1, 7, 3
     )
+
+
+def test_a_bad_row_is_told_under_its_certificate_or_else_its_batch() -> None:
+    translated = read(row(nominal=0), row(code="?"))
+    got = Yield(64, lambda box: ("k", box))
+    record = ConsumerRecord(BATCHES, 0, 7, NOW, 0, b"B-1", b"", None, 3, 0, ())
+    for bad in translated.bad:
+        got.row(record, translated, bad)
+    told = {tp: records[0][0].decode() for tp, records in got.targets.items()}
+    keys = [id_of(CODE), "B-1"]
+    assert told == {TopicPartition(BI, partition_of(key, 64)): key for key in keys}
 
 
 def test_rows_without_a_number_have_their_place() -> None:
