@@ -19,7 +19,6 @@ from app.clients_store import TokenMissing
 from app.command_errors import broker_needed, end
 from app.command_progress import records_read
 from app.contracts.asyncapi import write_contracts
-from app.contracts.topics import manifest
 from app.dead_letters_cli import dead_letters
 from app.keys_cli import keys
 from app.load_cli import load
@@ -101,7 +100,7 @@ def topics(
     from app.topics_admin import check_topics, ensure_topics  # noqa: PLC0415
 
     known = settings()
-    wanted = manifest(known.ledger_partitions, known.inbound_partitions)
+    wanted = known.topics()
     with broker_needed(known.kafka_url):
         if create:
             report = asyncio.run(ensure_topics(known.kafka_url, wanted))

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BeforeValidator, Field, SecretBytes, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.contracts.topics import Topic, manifest
 from app.secrets_store import KEY_BYTES
 
 
@@ -47,6 +48,8 @@ class Settings(BaseSettings):
     ledger_partitions: int = Field(default=4, ge=1, le=1_000)
     inbound_partitions: int = Field(default=4, ge=1, le=1_000)
     clients_file: Path | None = None
+    # Of `GiftCertificateTransaction`, at its creation; 0 keeps it for ever.
+    transaction_retention_days: int = Field(default=30, ge=0)
 
     public_url: str = "http://127.0.0.1:8080"
     public_host: str = "127.0.0.1"
@@ -87,6 +90,14 @@ class Settings(BaseSettings):
 
     # Fields of `Policy` that differ from their defaults, as JSON.
     policy: dict[str, Any] = {}
+
+    def topics(self) -> tuple[Topic, ...]:
+        """What this installation needs on its broker."""
+        return manifest(
+            self.ledger_partitions,
+            self.inbound_partitions,
+            transaction_days=self.transaction_retention_days,
+        )
 
     @property
     def pepper_check(self) -> str:

@@ -14,7 +14,6 @@ from pathlib import Path
 from rich.console import Console
 
 from app.contact_keys import KEYS, ContactKeys
-from app.contracts.topics import manifest
 from app.embedded import EmbeddedServers
 from app.embedded_kafka import BrokerError
 from app.embedded_postgres import PostgresError
@@ -129,8 +128,7 @@ def prepare(data: Path, servers: EmbeddedServers, *, console: Console) -> None:
         console.print(f"  {without_password(address)}", highlight=False)
     console.print(f"  data and logs in {data}", highlight=False, soft_wrap=True)
     settings = Settings()
-    topics = manifest(settings.ledger_partitions, settings.inbound_partitions)
-    report = asyncio.run(ensure_topics(settings.kafka_url, topics))
+    report = asyncio.run(ensure_topics(settings.kafka_url, settings.topics()))
     for difference in report.differences:
         if difference.field == "partitions":
             raise UpRefused(f"{difference}: the number of partitions never changes")

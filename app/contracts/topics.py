@@ -40,7 +40,8 @@ DEAD_LETTERS = tuple(dead_letters_of(topic) for topic in (*INBOUND, COMMANDS, NO
 
 
 def _kept(days: int, **more: str) -> dict[str, str]:
-    keep = {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
+    """0 days: for ever."""
+    keep = {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS or -1)}
     return keep | {name.replace("_", "."): value for name, value in more.items()}
 
 
@@ -48,8 +49,13 @@ def _compact() -> dict[str, str]:
     return {"cleanup.policy": "compact", **BIG_MESSAGES}
 
 
-def manifest(ledger_partitions: int, inbound_partitions: int) -> tuple[Topic, ...]:
-    """All topics of both halves; dead-letter topics follow their source's count."""
+def manifest(
+    ledger_partitions: int, inbound_partitions: int, *, transaction_days: int = 30
+) -> tuple[Topic, ...]:
+    """All topics of both halves; dead-letter topics follow their source's count.
+
+    `transaction_days`: how long every change of a balance is kept in public, 0 = for ever.
+    """
     journal = {
         **_compact(),
         "min.compaction.lag.ms": str(3 * DAY_MS),
@@ -63,7 +69,7 @@ def manifest(ledger_partitions: int, inbound_partitions: int) -> tuple[Topic, ..
         Topic(JOURNAL, ledger_partitions, journal),
         Topic(NOTIFICATIONS, ledger_partitions, _kept(7) | BIG_MESSAGES),
         Topic(STATE, ledger_partitions, _compact()),
-        Topic(TRANSACTION, ledger_partitions, _kept(30) | BIG_MESSAGES),
+        Topic(TRANSACTION, ledger_partitions, _kept(transaction_days) | BIG_MESSAGES),
         Topic(BI, ledger_partitions, _kept(30) | BIG_MESSAGES),
         Topic(ORDER_STATE, ledger_partitions, _compact()),
         Topic(REFUND_REQUESTS, ledger_partitions, _kept(30) | BIG_MESSAGES),

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import cli
+from app.contracts.topics import BI, TRANSACTION
 from app.marking_settings import MarkingSettings, marking_settings
 from app.secrets_store import NAMES, new_key, variable
 from app.settings import Settings, settings
@@ -42,6 +43,18 @@ def test_each_of_several_keys_has_to_be_one(name: str, monkeypatch: pytest.Monke
     monkeypatch.setenv(variable(name), f"{new_key()},")
     with pytest.raises(ValueError, match=name):
         model()
+
+
+@pytest.mark.parametrize(
+    ("days", "ms"), [(None, 2_592_000_000), ("400", 34_560_000_000), ("0", -1)]
+)
+def test_transactions_are_kept_as_long_as_one_says(
+    days: str | None, ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if days is not None:
+        monkeypatch.setenv("GIFTMARK_TRANSACTION_RETENTION_DAYS", days)
+    kept = {topic.name: topic.config.get("retention.ms") for topic in Settings().topics()}
+    assert (kept[TRANSACTION], kept[BI]) == (str(ms), "2592000000")
 
 
 @pytest.mark.parametrize(
