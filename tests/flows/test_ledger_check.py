@@ -70,7 +70,6 @@ def test_another_pepper_or_number_of_partitions_ends_either_role(
     kafka: str, start: Start, postgres: str
 ) -> None:
     migrate(postgres)
-    asyncio.run(append(kafka, written("another"), (b"cgc_x", b"unread")))
     asyncio.run(append(kafka, written("another")))
     for role in ("ledger", "services"):
         done = start(role, GIFTMARK_DATABASE_URL=postgres)
