@@ -39,7 +39,8 @@ def shown(counter: Counter, label: str) -> set[str]:
 
 
 def value(counter: Counter, *labels: str) -> float:
-    return (counter.labels(*labels) if labels else counter)._value.get()
+    found: float = (counter.labels(*labels) if labels else counter)._value.get()
+    return found
 
 
 def test_every_name_that_the_law_can_raise_is_a_known_alert() -> None:
