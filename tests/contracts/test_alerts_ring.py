@@ -63,7 +63,7 @@ CERTIFICATES: dict[str, tuple[Case, ...]] = {
     "CommandsWait": (one("giftmark_ledger_watermark_lag_records", "200000x140", "1000x140"),),
     "DueWorkWaits": (one("giftmark_ledger_due_backlog_seconds", "300x140", "10x140"),),
     "PublishingStopped": (one("giftmark_publishing_stopped", "1x140", "0x140"),),
-    "PublishingBehind": (one("giftmark_publishing_lag_records", "2000x140", "100x140"),),
+    "PublishingBehind": (one("giftmark_publishing_age_seconds", "4000x140", "600x140"),),
     "RecordsLost": event("giftmark_records_lost_total"),
     "OperatorsNeeded": event('giftmark_alerts_total{name="RefundOverdue"}'),
     "DeadLetters": event('giftmark_dead_letters_total{topic="t",code="c"}'),
