@@ -111,7 +111,7 @@ class MarkingSettings(BaseSettings):
         first = self.profile is Profile.DOCUMENT_FIRST
         if production and first and not self.marking_document_first_in_production:
             raise ValueError(f"marking_document_first_in_production: {DOCUMENT_WITHOUT_CODES}")
-        if self.marking_reconcile_delays_s[-1:] < (self.suz_write_s,):
+        if self.marking_reconcile_delays_s[-1:] <= (self.suz_write_s,):
             raise ValueError("marking_reconcile_delays_s: the last must exceed suz_write_s")
         return self
 

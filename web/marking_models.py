@@ -262,6 +262,10 @@ class EventsQuery(Page):
     after: int = Field(default=0, ge=0)
 
 
+class KeysQuery(Page):
+    after: Uuid | None = None
+
+
 class NotificationsQuery(Page):
     unread: bool = False
     after: Uuid | None = None

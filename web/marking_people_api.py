@@ -99,6 +99,17 @@ async def add_key(asked: Asked) -> Reply:
     return Reply({"key": await people.add_key(asked.desk.database, user, body.name)})
 
 
+async def list_keys(asked: Asked) -> Reply:
+    query: m.KeysQuery = asked.query
+    items = await people.keys(asked.desk.database, after=query.after, limit=query.limit)
+    return Reply({"items": items, "next": items[-1]["id"] if len(items) == query.limit else None})
+
+
+async def revoke_key(asked: Asked) -> Reply:
+    await people.revoke_key(asked.desk.database, asked.path["key_id"])
+    return Reply({"ok": True})
+
+
 async def list_participants(asked: Asked) -> Reply:
     items = await membership.listed(asked.desk, await asked.visible())
     return Reply({"items": items, "next": None})

@@ -169,4 +169,6 @@ ROUTES = (
         answer=a.Done,
     ),
     Route(ASK, "/api-keys", people.add_key, may="admin", body=m.NewKey, status=201, answer=a.Key),
+    Route(GET, "/api-keys", people.list_keys, may="admin", query=m.KeysQuery, answer=a.Page),
+    Route(DELETE, "/api-keys/{key_id}", people.revoke_key, may="admin", answer=a.Done),
 )

@@ -7,6 +7,7 @@ import msgspec
 
 from app.domain.marking.code import is_technical
 from app.domain.marking.dictionaries import MAX_GTINS_PER_CARD_CALL, ReleaseMethod
+from app.domain.marking.document_rules import has_full_tnved
 from app.integrations import nk
 from app.integrations.errors import NotFound, Refused, Unauthorized, Upstream, UpstreamError
 from app.integrations.nk import Card, CardWord
@@ -45,11 +46,19 @@ class GoodsCard(msgspec.Struct, frozen=True):
             found.append("не заполнены атрибуты")
         return tuple(found)
 
+    @property
+    def complete(self) -> bool:
+        """Ready for emission and for documents; anything else may have been mended since."""
+        return not self.why and bool(self.flags.get("turn")) and has_full_tnved(self.tnved)
+
 
 async def cards_for(
     desk: Desk, participant: Participant, gtins: Sequence[str]
 ) -> dict[str, GoodsCard]:
-    """Cards by GTIN, fresh ones from our table. Raises the refusals of the start of an order."""
+    """Cards by GTIN, fresh and complete ones from our table.
+
+    Raises the refusals of the start of an order.
+    """
     known = await _kept(desk, participant, gtins)
     asked = [gtin for gtin in gtins if gtin not in known]
     if asked:
@@ -85,10 +94,8 @@ async def _kept(desk: Desk, participant: Participant, gtins: Sequence[str]) -> d
         gtins=list(gtins),
         stale=desk.terms.scaled_ms(desk.terms.card_stale_s),
     )
-    return {
-        row["gtin"]: GoodsCard(row["gtin"], row["card"], row["flags"] or {}, row["tnved"])
-        for row in rows
-    }
+    cards = (GoodsCard(row["gtin"], row["card"], row["flags"] or {}, row["tnved"]) for row in rows)
+    return {card.gtin: card for card in cards if card.complete}
 
 
 async def _asked(

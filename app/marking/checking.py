@@ -15,8 +15,9 @@ from app.marking.audit import Entry
 from app.marking.database import Transaction
 from app.marking.desk import AGAIN, Desk, Next, Work
 from app.marking.failures import pause
-from app.marking.freezing import freeze_preorder, freeze_station_order, lines_of
+from app.marking.freezing import freeze_preorder, freeze_station_order
 from app.marking.metrics import CHECKS
+from app.marking.order_lines import lines_of
 from app.marking.store import Change
 
 

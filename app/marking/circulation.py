@@ -18,6 +18,7 @@ from app.marking.desk import AGAIN, Desk, Next, Work
 from app.marking.failures import pause
 from app.marking.freezing import NewDocument, freeze_document, freeze_report, own_number
 from app.marking.leases import StaleLease
+from app.marking.order_lines import lines_of, wrong_in_document
 from app.marking.store import Change, OrderRow
 from app.marking.waited import add_lookup
 
@@ -55,26 +56,31 @@ async def _freeze_introduction(desk: Desk, work: Work) -> Next:
 
 
 async def freeze_introduction_parts(tx: Transaction, desk: Desk, *, row: OrderRow, inn: str) -> int:
-    """Documents over every applied code that is in no live one; how many."""
+    """Documents over every applied code that is in no live one; how many.
+
+    What the rules forbid is one document of the first codes, refused at once.
+    """
     rows = await tx.rows(
-        """select c.ki, coalesce(l.tnved, '') as tnved from marking.codes c
-           join marking.order_lines l on l.order_id = c.order_id and l.gtin = c.gtin
+        """select c.ki, c.gtin from marking.codes c
            where c.order_id = %(id)s and not c.malformed and c.status = 'APPLIED'
                  and not exists (select 1 from marking.document_codes d where d.ki = c.ki
                                  and d.purpose = 'introduce' and d.live)
            order by c.id""",
         id=row.id,
     )
-    chunks = [
-        rows[start : start + MAX_CODES_PER_DOCUMENT]
-        for start in range(0, len(rows), MAX_CODES_PER_DOCUMENT)
-    ]
+    lines = await lines_of(tx, row.id)
+    tnveds = {line.line.gtin: line.tnved or "" for line in lines}
+    wrong = tuple(problem.text for problem in await wrong_in_document(tx, row, lines))
+    starts = range(0, len(rows), MAX_CODES_PER_DOCUMENT)
+    chunks = [rows[start : start + MAX_CODES_PER_DOCUMENT] for start in starts]
+    chunks = chunks[:1] if wrong else chunks
     first = await _next_part(tx, row.id, DocumentPurpose.INTRODUCE)
     for part, chunk in enumerate(chunks, start=first):
-        pairs = tuple((code["ki"], code["tnved"]) for code in chunk)
+        pairs = tuple((code["ki"], tnveds[code["gtin"]]) for code in chunk)
         body = bodies.introduction_body(pairs, inn=inn, attributes=row.attributes)
         kis = tuple(ki for ki, _ in pairs)
-        document = NewDocument(DocumentPurpose.INTRODUCE, body, part, kis, {"codes": len(pairs)})
+        purpose, summary = DocumentPurpose.INTRODUCE, {"codes": len(pairs)}
+        document = NewDocument(purpose, body, part, kis, summary, wrong)
         await freeze_document(tx, desk, row=row, document=document)
     return len(chunks)
 

@@ -22,6 +22,7 @@ from app.marking.desk import AGAIN, Desk, Next, Until, Work
 from app.marking.failures import pause
 from app.marking.leases import lock_orders
 from app.marking.metrics import CODES_DUPLICATE, CODES_MALFORMED, CODES_RECOVERED, CODES_STORED
+from app.marking.notices import tell_malformed
 from app.marking.observing import Seen, apply, look_now, refresh_status, station_row
 from app.marking.sealing import Sealer, block_place
 from app.marking.views import load_buffers
@@ -184,6 +185,8 @@ async def _insert_codes(tx: Transaction, place: Place, block: CodesBlock) -> int
             rows=as_json(rows[start : start + CODES_AN_INSERT]),
         )
     malformed = sum(row["malformed"] is True for row in rows)
+    if malformed:
+        await tell_malformed(tx, place.order_id, malformed)
     CODES_STORED.inc(stored)
     CODES_MALFORMED.inc(malformed)
     CODES_DUPLICATE.inc(len(rows) - stored)

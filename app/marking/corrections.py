@@ -15,6 +15,7 @@ from app.marking.errors import OrderStateError, OrderValidationError
 from app.marking.freezing import freeze_preorder, freeze_station_order
 from app.marking.leases import Lease
 from app.marking.operations import clear_attention, operate, require_status
+from app.marking.order_lines import require_documentable
 from app.marking.participants import Participant
 from app.marking.store import Change, NewLine, OrderRow
 
@@ -134,12 +135,14 @@ async def _freeze_again(
         S.DOC_SIGNING,
     }
     if introduces:
+        await require_documentable(tx, row)
         if not await freeze_introduction_parts(tx, desk, row=row, inn=participant.inn):
             raise OrderStateError("Кодов для ввода в оборот нет.", order_id=row.id)
     else:
         documented = row.profile is Profile.DOCUMENT_FIRST
         again = documented and (row.status in {S.DOC_REJECTED, S.DOC_SIGNING} or relined)
         if again:
+            await require_documentable(tx, row)
             await freeze_preorder(tx, desk, row=row, inn=participant.inn)
         await serials.reserve(tx, row.id)
         await freeze_station_order(tx, desk, row=row)

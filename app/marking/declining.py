@@ -9,7 +9,6 @@ from app.marking.database import Transaction
 from app.marking.desk import Work
 from app.marking.errors import MarkingError, OrderValidationError, SignatureError
 from app.marking.messages_ru import declined_text
-from app.marking.metrics import REFUSALS
 from app.marking.store import Change
 
 UNTOLD = "причина не названа"
@@ -59,4 +58,3 @@ async def decline(
     await audit.notify(
         tx, work.row.participant_id, kind="order.declined", text=text, order_id=work.row.id
     )
-    REFUSALS.labels(work.row.status, code).inc()

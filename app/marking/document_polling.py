@@ -8,9 +8,10 @@ from app.integrations import true_api
 from app.integrations.requests import Access
 from app.integrations.true_api_answers import DocumentEntry
 from app.marking import audit
-from app.marking.audit import Entry, Event
+from app.marking.audit import Entry
 from app.marking.database import NOW_MS, Row, Transaction, as_json, ms
 from app.marking.desk import Desk
+from app.marking.document_ends import announce_final
 from app.marking.exchange import see_date
 from app.marking.leases import lock_orders, wake
 from app.marking.participants import Participant
@@ -106,11 +107,7 @@ async def _apply(tx: Transaction, row: Row, entry: DocumentEntry) -> None:
         ),
     )
     if final:
-        payload = {"purpose": row["purpose"], "status": meaning, "number": row["number"]}
-        event = Event(
-            "marking.document.final", row["order_id"], row["version"], payload, mark=row["id"]
-        )
-        await audit.announce(tx, event)
+        await announce_final(tx, row, meaning)
         await wake(tx, row["order_id"])
 
 

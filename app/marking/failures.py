@@ -16,8 +16,7 @@ from app.integrations.errors import (
 )
 from app.marking import store, tokens
 from app.marking.desk import AGAIN, Desk, Next, Until, Work
-from app.marking.messages_ru import failure_code, hold_text
-from app.marking.metrics import REFUSALS
+from app.marking.messages_ru import failure_code, hold_text, limited_text
 from app.marking.sign_in import AuthService
 from app.marking.signer import SignerBroken
 from app.marking.tokens import TokenKind, TokenMissing
@@ -32,7 +31,6 @@ async def pause(
     detail = {"code": code, "text": hold_text(code), **more}
     async with desk.database.transaction() as tx:
         await store.set_hold(tx, work.lease, hold, detail=detail)
-    REFUSALS.labels(work.row.status, code).inc()
     return Until(until)
 
 
@@ -42,6 +40,8 @@ async def after_failure(desk: Desk, work: Work, error: UpstreamError) -> Next:
         return await _after_unauthorized(desk, work, error)
     if isinstance(error, RateLimited | TurnFarAway):
         wait_s = error.retry_after_s or desk.terms.scaled_s(desk.terms.limit_wait_s)
+        if isinstance(error, RateLimited):
+            await pause(desk, work, Hold.UPSTREAM, code="limited", text=limited_text(wait_s))
         return Until(work.now + round(wait_s * 1_000) + 1)
     if isinstance(error, SendWindowPassed):
         return Until(work.now + BUSY_WAIT_MS, failed=True)

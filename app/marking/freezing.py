@@ -6,44 +6,26 @@ from typing import Any
 import msgspec
 
 from app.domain.marking import bodies
-from app.domain.marking.bodies import BodyLine
-from app.domain.marking.dictionaries import SerialNumberType
 from app.domain.marking.document import DOCUMENT_TYPES, DocumentPurpose
-from app.domain.marking.draft import DraftLine
 from app.marking import sign_requests
 from app.marking.database import Transaction, raw
 from app.marking.desk import Desk, Work
+from app.marking.document_ends import refuse_document
 from app.marking.ids import new_id
+from app.marking.order_lines import lines_of, wrong_in_document
 from app.marking.sign_requests import NewRequest
 from app.marking.store import OrderRow
 
 
-async def lines_of(tx: Transaction, order_id: str) -> tuple[BodyLine, ...]:
-    rows = await tx.rows(
-        """select gtin, quantity, serial_number_type, serial_numbers, tnved
-           from marking.order_lines where order_id = %(id)s order by position""",
-        id=order_id,
-    )
-    return tuple(
-        BodyLine(
-            DraftLine(
-                row["gtin"],
-                row["quantity"],
-                SerialNumberType(row["serial_number_type"]),
-                tuple(row["serial_numbers"] or ()),
-            ),
-            row["tnved"],
-        )
-        for row in rows
-    )
-
-
 class NewDocument(msgspec.Struct, frozen=True):
+    """`wrong`: why it is refused here and never goes out."""
+
     purpose: DocumentPurpose
     body: bytes
     part: int = 1
     codes: tuple[str, ...] = ()
     summary: dict[str, Any] = {}
+    wrong: tuple[str, ...] = ()
 
 
 async def freeze_preorder(tx: Transaction, desk: Desk, *, row: OrderRow, inn: str) -> str:
@@ -51,14 +33,18 @@ async def freeze_preorder(tx: Transaction, desk: Desk, *, row: OrderRow, inn: st
     body = bodies.preorder_body(row.id, lines, inn=inn, attributes=row.attributes)
     total = sum(line.line.quantity for line in lines)
     summary = {"lines": len(lines), "codes": total}
-    document = NewDocument(DocumentPurpose.PREORDER, body, summary=summary)
+    wrong = tuple(problem.text for problem in await wrong_in_document(tx, row, lines))
+    document = NewDocument(DocumentPurpose.PREORDER, body, summary=summary, wrong=wrong)
     return await freeze_document(tx, desk, row=row, document=document)
 
 
 async def freeze_document(
     tx: Transaction, desk: Desk, *, row: OrderRow, document: NewDocument
 ) -> str:
-    """A new attempt of a part, waiting for its signature; the codes in it are marked live."""
+    """A new attempt of a part, waiting for its signature unless something is wrong in it.
+
+    The codes in it are marked live.
+    """
     document_id = new_id()
     await tx.execute(
         """insert into marking.documents (id, order_id, purpose, part, attempt, type, body,
@@ -83,6 +69,9 @@ async def freeze_document(
             codes=list(document.codes),
             purpose=document.purpose,
         )
+    if document.wrong:
+        await refuse_document(tx, document_id, errors=document.wrong)
+        return document_id
     context = {"type": DOCUMENT_TYPES[document.purpose], **document.summary}
     await _request(
         tx,

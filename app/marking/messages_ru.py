@@ -1,5 +1,7 @@
 """What operators read: refusals, holds and notices in plain Russian."""
 
+import math
+
 from app.domain.marking.order import OrderStatus
 from app.integrations.errors import (
     BreakerOpen,
@@ -83,6 +85,8 @@ HOLD_TEXTS = {
     "introduction-refused": "Ввод в оборот невозможен",
     "label-mismatch": "Символ на этикетке читается не так, как код. Печать остановлена.",
 }
+DOCUMENT_SIGNATURE = "Подпись документа не принята. Подпишите ещё раз."
+TYPE_CLOSED = "Этот документ недоступен для товарной группы."
 ESCALATION_TEXTS = {
     "document": "Документ проверяется дольше часа. Заказ не потерян, продолжаем ждать.",
     "emission": "СУЗ готовит коды дольше часа. Заказ не потерян, продолжаем ждать.",
@@ -125,3 +129,26 @@ def declined_text(reason: str) -> str:
 
 def hold_text(code: str) -> str:
     return HOLD_TEXTS.get(code, code)
+
+
+def limited_text(wait_s: float) -> str:
+    return f"Превышен лимит запросов. Продолжим через {math.ceil(wait_s)} с."
+
+
+def closed_text(stored: int, ordered: int) -> str:
+    if stored >= ordered:
+        return "Заказ закрыт, коды получены"
+    return (
+        f"Заказ закрыт на стороне СУЗ. Получено {stored} из {ordered}, "
+        "недостающие можно заказать заново."
+    )
+
+
+def malformed_text(count: int) -> str:
+    return f"{count} {_codes_word(count)} не по формату: выгрузить можно, печатать нельзя."
+
+
+def _codes_word(count: int) -> str:
+    if count % 100 in range(11, 15):
+        return "кодов"
+    return {1: "код", 2: "кода", 3: "кода", 4: "кода"}.get(count % 10, "кодов")

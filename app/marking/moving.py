@@ -15,18 +15,13 @@ from app.marking.database import Row, Transaction, raw
 from app.marking.declining import decline_observed
 from app.marking.desk import AGAIN, Desk, Next, Work
 from app.marking.ids import new_id
+from app.marking.notices import tell_move
 from app.marking.observing import refresh_status, station_row
 from app.marking.ordering import close_books
 from app.marking.store import Change
 from app.marking.views import load_buffers
 
 S = OrderStatus
-NOTICES = {
-    S.DOC_ACCEPTED: "Документ принят",
-    S.DOC_REJECTED: "Документ отклонён",
-    S.CLOSED: "Заказ закрыт, коды получены",
-    S.COMPLETED: "Заказ завершён",
-}
 
 
 async def move(desk: Desk, work: Work, step: Move) -> Next:
@@ -43,14 +38,7 @@ async def move(desk: Desk, work: Work, step: Move) -> Next:
         effect = EFFECTS.get(step.target)
         if effect is not None:
             await effect(tx, work)
-        if step.target in NOTICES:
-            await audit.notify(
-                tx,
-                work.row.participant_id,
-                kind=f"order.{step.target.lower()}",
-                text=NOTICES[step.target],
-                order_id=work.row.id,
-            )
+        await tell_move(tx, work.row, step.target)
     for intent in step.plan:
         desk.crash.passed(intent.operation, "planned")
     desk.crash.passed("order", step.target.lower())

@@ -1,12 +1,21 @@
 """What operators do to an order: each under a lease of one transaction that fences the runner."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from app.domain.marking.dictionaries import ReleaseMethod
 from app.domain.marking.document import DocumentPurpose
-from app.domain.marking.draft import DropoutPlan, PostprocessPlan, WithdrawPlan
+from app.domain.marking.draft import (
+    DropoutPlan,
+    PostprocessPlan,
+    Problem,
+    WithdrawPlan,
+    plan_problems,
+    withdrawal_problems,
+    write_off_problems,
+)
+from app.domain.marking.field_words import told
 from app.domain.marking.order import SENDING, Cause, Hold, OrderStatus, Profile
 from app.domain.marking.view import CallState
 from app.marking import audit, calls, sign_requests, store
@@ -156,6 +165,8 @@ async def set_postprocess(
     desk: Desk, order_id: str, plan: PostprocessPlan, *, user_id: str
 ) -> OrderRow:
     """The plan may be changed until its operations have begun."""
+    as_specified = desk.terms.marking_suz_reports == "as_specified"
+    _require_sound(plan_problems(plan, reports_allowed=as_specified), order_id)
 
     async def change(tx: Transaction, _lease: Lease, row: OrderRow) -> None:
         begun = await tx.value(
@@ -174,8 +185,15 @@ async def set_postprocess(
     return await operate(desk, order_id, user_id=user_id, action="postprocess_set", change=change)
 
 
+def _require_sound(wrong: Sequence[Problem], order_id: str) -> None:
+    if wrong:
+        text = told(wrong[0].pointer, wrong[0].text)
+        raise ValidationError(text, errors=wrong, order_id=order_id)
+
+
 async def withdraw(desk: Desk, order_id: str, plan: WithdrawPlan, *, user_id: str) -> OrderRow:
     """A withdrawal of listed codes, or of all; later documents do not move the order."""
+    _require_sound(withdrawal_problems(plan), order_id)
     postprocess = PostprocessPlan(withdraw=plan)
     return await _later_document(
         desk, order_id, plan=postprocess, purpose=DocumentPurpose.WITHDRAW, user_id=user_id
@@ -183,6 +201,8 @@ async def withdraw(desk: Desk, order_id: str, plan: WithdrawPlan, *, user_id: st
 
 
 async def write_off(desk: Desk, order_id: str, plan: DropoutPlan, *, user_id: str) -> OrderRow:
+    """A write-off of listed codes, or of all; always a document, so it needs its paper."""
+    _require_sound(write_off_problems(plan), order_id)
     postprocess = PostprocessPlan(dropout=plan)
     return await _later_document(
         desk, order_id, plan=postprocess, purpose=DocumentPurpose.WRITE_OFF, user_id=user_id

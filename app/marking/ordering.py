@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from app.domain.marking.field_words import told
 from app.domain.marking.order import Hold, OrderStatus
 from app.domain.marking.station import RemoteBuffer, RemoteOrder, ready_to_close
 from app.domain.marking.view import CallState, Operation
@@ -109,7 +110,8 @@ async def _order_refused(desk: Desk, work: Work, *, row: dict[str, Any], refusal
     if desk.terms.is_station_limit(refusal.failure.text):
         until = work.now + desk.terms.scaled_ms(desk.terms.limit_wait_s)
         return await pause(desk, work, Hold.SUZ_LIMIT, code="station-full", until=until)
-    errors = [f"{p.field}: {p.text}" for p in refusal.failure.fields] or [refusal.failure.text]
+    failure = refusal.failure
+    errors = [told(one.field, one.text) for one in failure.fields] or [failure.text]
     async with desk.database.transaction() as tx:
         await decline(tx, work, errors=errors)
     return AGAIN

@@ -11,7 +11,7 @@ import msgspec
 import psycopg2.errors
 from argon2.exceptions import VerificationError
 
-from app.marking.database import Database, Transaction, raw
+from app.marking.database import Database, Row, Transaction, raw
 from app.marking.errors import NotFoundError, OrderStateError
 from app.marking.ids import new_id
 
@@ -101,6 +101,27 @@ async def add_key(source: Database | Transaction, user_id: str, name: str) -> st
         sha=digest(key),
     )
     return key
+
+
+async def keys(database: Database, *, after: str | None, limit: int) -> list[Row]:
+    """A page of keys, the oldest first; what opens with them is not kept."""
+    return await database.rows(
+        """select k.id, u.login, k.name, k.active, k.last_used_at
+           from marking.api_keys k join marking.users u on u.id = k.user_id
+           where %(after)s is null or k.id > %(after)s::uuid
+           order by k.id limit %(limit)s""",
+        after=after,
+        limit=limit,
+    )
+
+
+async def revoke_key(database: Database, key_id: str) -> None:
+    """Its programs are out at once; a repeat changes nothing."""
+    touched = await database.execute(
+        "update marking.api_keys set active = false where id::text = %(id)s", id=key_id.lower()
+    )
+    if not touched:
+        raise NotFoundError("Такого ключа нет.")
 
 
 async def by_key(database: Database, key: str) -> Person | None:

@@ -131,7 +131,7 @@ EXECUTORS: dict[type[Any], Callable[[Desk, Work, Any], Awaitable[Next]]] = {
     Wait: wait,
 }
 OUTGOING = (Check, Send, Lookup, Collect, Observe, RefreshCodes)
-CLEARED_BY_SUCCESS = (Hold.UPSTREAM, Hold.SIGN_IN, Hold.SUZ_LIMIT)
+CLEARED_BY_SUCCESS = (Hold.UPSTREAM, Hold.SIGN_IN, Hold.SUZ_LIMIT, Hold.SIGNATURE)
 
 
 async def advance(desk: Desk, order_id: str) -> OrderStatus | None:

@@ -20,6 +20,7 @@ from app.marking.database import Database, Transaction, as_json
 from app.marking.errors import NotFoundError, OrderStateError
 from app.marking.leases import Lease
 from app.marking.metrics import STAGE_SECONDS, STALE_WRITES, TRANSITIONS
+from app.marking.refusals import REFUSED, REFUSING, step_refused
 
 
 class OrderRow(msgspec.Struct, frozen=True):
@@ -167,6 +168,9 @@ async def move(tx: Transaction, lease: Lease, change: Change, *, row: OrderRow) 
     TRANSITIONS.labels(row.status, change.target).inc()
     STAGE_SECONDS.labels(row.status).observe(moved["stood_s"])
     await _tell(tx, row, change, version=moved["version"])
+    if change.target in REFUSED and change.cause is not Cause.OPERATOR:
+        error = change.reason or REFUSED[change.target]
+        await step_refused(tx, row.id, step=row.status, error=error)
     return await load(tx, row.id)
 
 
@@ -214,6 +218,8 @@ async def set_hold(tx: Transaction, lease: Lease, hold: Hold, *, detail: dict[st
     entry = Entry("order.held", "worker", present["participant_id"], lease.order_id)
     details = {"hold": hold, **detail}
     await audit.write(tx, msgspec.structs.replace(entry, details=details))
+    if hold in REFUSING:
+        await step_refused(tx, lease.order_id, step=present["status"], error=detail["code"])
     return True
 
 

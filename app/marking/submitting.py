@@ -1,9 +1,11 @@
 """Documents and reports on their way out, and what a refusal means for the order."""
 
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
+from app.domain.marking.field_words import told
 from app.domain.marking.order import Hold, OrderStatus
 from app.domain.marking.view import Operation
 from app.integrations import suz, true_api
@@ -14,12 +16,15 @@ from app.marking import audit, calls, store
 from app.marking.attempts import Attempt, access_to, make
 from app.marking.audit import Entry
 from app.marking.calls import CallRow
-from app.marking.database import Transaction, as_json, raw
+from app.marking.database import Transaction, raw
 from app.marking.desk import AGAIN, Desk, Next, Work
+from app.marking.document_ends import refuse_document
 from app.marking.exchange import see_date
 from app.marking.failures import pause
 from app.marking.freezing import renew_request, signature_of
+from app.marking.messages_ru import DOCUMENT_SIGNATURE, TYPE_CLOSED
 from app.marking.polls import ensure_poll
+from app.marking.refusals import step_refused
 from app.marking.sealing import report_place
 from app.marking.store import Change
 
@@ -86,14 +91,9 @@ async def _document_refused(
 ) -> Next:
     if isinstance(refusal, SignatureRefused):
         return await _sign_again(desk, work, row)
-    errors = [refusal.failure.text, *(f"{p.field}: {p.text}" for p in refusal.failure.fields)]
+    errors = document_errors(refusal)
     async with desk.database.transaction() as tx:
-        await tx.execute(
-            """update marking.documents set status = 'REJECTED', errors = %(errors)s,
-                   final_at = clock_timestamp() where id = %(id)s""",
-            errors=as_json(errors),
-            id=row["id"],
-        )
+        await refuse_document(tx, row["id"], errors=errors)
         await tx.execute(
             "update marking.document_codes set live = false where document_id = %(id)s",
             id=row["id"],
@@ -101,7 +101,16 @@ async def _document_refused(
         if work.row.status is S.DOC_SENDING:
             change = Change(S.DOC_REJECTED, reason="document-invalid", details={"errors": errors})
             await store.move(tx, work.lease, change, row=work.row)
+        else:
+            await step_refused(tx, work.row.id, step=work.row.status, error="document-invalid")
     return AGAIN
+
+
+def document_errors(refusal: Refused) -> list[str]:
+    """Field by field; True API answers 422 to a type that the product group may not use."""
+    failure = refusal.failure
+    closed = [TYPE_CLOSED] if failure.http_status == HTTPStatus.UNPROCESSABLE_ENTITY else []
+    return [*closed, failure.text, *(told(one.field, one.text) for one in failure.fields)]
 
 
 async def _sign_again(desk: Desk, work: Work, row: dict[str, Any]) -> Next:
@@ -120,9 +129,8 @@ async def _sign_again(desk: Desk, work: Work, row: dict[str, Any]) -> Next:
         if work.row.status is S.DOC_SENDING:
             change = Change(S.DOC_SIGNING, reason="signature-invalid")
             await store.move(tx, work.lease, change, row=work.row)
-    if work.view.automatic_signer:
-        return await pause(desk, work, Hold.ATTENTION, code="signature-invalid")
-    return AGAIN
+    hold = Hold.ATTENTION if work.view.automatic_signer else Hold.SIGNATURE
+    return await pause(desk, work, hold, code="signature-invalid", text=DOCUMENT_SIGNATURE)
 
 
 async def send_report(desk: Desk, work: Work, call: CallRow) -> Next:

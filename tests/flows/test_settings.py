@@ -45,6 +45,18 @@ def test_each_of_several_keys_has_to_be_one(name: str, monkeypatch: pytest.Monke
         model()
 
 
+@pytest.mark.parametrize(("last", "sound"), [("119", False), ("120", False), ("121", True)])
+def test_the_last_lookup_comes_after_the_longest_write(
+    last: str, *, sound: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIFTMARK_MARKING_RECONCILE_DELAYS_S", f"15,60,{last}")
+    if sound:
+        assert MarkingSettings().marking_reconcile_delays_s[-1] == 121
+        return
+    with pytest.raises(ValueError, match="must exceed suz_write_s"):
+        MarkingSettings()
+
+
 @pytest.mark.parametrize(
     ("days", "ms"), [(None, 2_592_000_000), ("400", 34_560_000_000), ("0", -1)]
 )

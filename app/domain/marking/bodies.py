@@ -11,10 +11,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class BodyLine(msgspec.Struct, frozen=True):
-    """A line of an order with what its frozen card knows."""
+    """A line of an order with what its card knows; `may_turn`: it may be introduced."""
 
     line: DraftLine
     tnved: str | None = None
+    may_turn: bool = True
 
 
 def production_order_id(order_id: str, attempt: int | None = None) -> str:

@@ -74,6 +74,8 @@ def _document_step(view: OrderView, now: int, _rules: Rules) -> Step:
     if view.status is S.DOC_CHECKING:
         return _verdict_step(documents)
     signing = view.status is S.DOC_SIGNING
+    if any(d.status is DocumentStatus.REJECTED and not d.subject.sent for d in documents):
+        return Move(S.DOC_SENDING) if signing else Move(S.DOC_REJECTED, reason="document-invalid")
     step = first(carry(d.subject, view, now, plan=not signing) for d in documents)
     if signing:
         return step or Move(S.DOC_SENDING, plan=_intents(documents))

@@ -101,10 +101,19 @@ def normalised(draft: OrderDraft) -> OrderDraft:
 
 def problems(draft: OrderDraft, *, reports_allowed: bool) -> tuple[Problem, ...]:
     """Everything wrong with a normalised draft, line by line."""
-    found = [*_line_problems(draft), *_size_problems(draft), *_attribute_problems(draft.attributes)]
-    if not reports_allowed:
-        found += _document_plan_problems(draft.postprocess)
+    found = [*_line_problems(draft), *_size_problems(draft), *attribute_problems(draft.attributes)]
+    found += plan_problems(draft.postprocess, reports_allowed=reports_allowed, at="/postprocess")
     return tuple(found)
+
+
+def plan_problems(plan: PostprocessPlan, *, reports_allowed: bool, at: str = "") -> list[Problem]:
+    """What the documents of a plan lack; a dropout that is reported needs no paper."""
+    found = []
+    if plan.dropout is not None and not reports_allowed:
+        found += write_off_problems(plan.dropout, at=f"{at}/dropout")
+    if plan.withdraw is not None:
+        found += withdrawal_problems(plan.withdraw, at=f"{at}/withdraw")
+    return found
 
 
 def _line_problems(draft: OrderDraft) -> list[Problem]:
@@ -152,7 +161,7 @@ def _size_problems(draft: OrderDraft) -> list[Problem]:
     ]
 
 
-def _attribute_problems(attributes: Attributes) -> list[Problem]:
+def attribute_problems(attributes: Attributes) -> list[Problem]:
     found = [
         Problem(f"/attributes/{name}", "Неверный ИНН")
         for name in ("producer_inn", "owner_inn")
@@ -177,29 +186,35 @@ def _certificate_problems(certificate: Certificate, at: str) -> list[Problem]:
     return found
 
 
-def _document_plan_problems(plan: PostprocessPlan) -> list[Problem]:
-    dropout = plan.dropout
-    if dropout is None:
-        return []
+def write_off_problems(plan: DropoutPlan, *, at: str = "") -> list[Problem]:
     found = []
-    if dropout.reason.value not in {reason.value for reason in WriteOffReason}:
-        found.append(
-            Problem("/postprocess/dropout/reason", "Причина недоступна для лёгкой промышленности")
-        )
-    if not dropout.source_document_number:
-        found.append(
-            Problem("/postprocess/dropout/source_document_number", "Укажите номер документа")
-        )
-    if day_of(dropout.source_document_date or "") is None:
-        found.append(Problem("/postprocess/dropout/source_document_date", "Дата в виде ГГГГ-ММ-ДД"))
+    if plan.reason.value not in {reason.value for reason in WriteOffReason}:
+        found.append(Problem(f"{at}/reason", "Причина недоступна для лёгкой промышленности"))
+    if not plan.source_document_number:
+        found.append(Problem(f"{at}/source_document_number", "Укажите номер документа"))
+    if day_of(plan.source_document_date or "") is None:
+        found.append(Problem(f"{at}/source_document_date", "Дата в виде ГГГГ-ММ-ДД"))
+    return found
+
+
+def withdrawal_problems(plan: WithdrawPlan, *, at: str = "") -> list[Problem]:
+    found = []
+    if day_of(plan.action_date) is None:
+        found.append(Problem(f"{at}/action_date", "Дата в виде ГГГГ-ММ-ДД"))
+    if plan.document_date is not None and day_of(plan.document_date) is None:
+        found.append(Problem(f"{at}/document_date", "Дата в виде ГГГГ-ММ-ДД"))
+    if plan.action is WithdrawalAction.OTHER and not plan.other:
+        found.append(Problem(f"{at}/other", "Опишите причину"))
     return found
 
 
 def day_of(text: str) -> date | None:
+    """A date written as 2026-01-31 and in no other way."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return day if day.isoformat() == text else None
 
 
 def split_lines(lines: tuple[DraftLine, ...]) -> tuple[tuple[DraftLine, ...], ...]:

@@ -47,6 +47,24 @@ SHEET: list[tuple[str, OrderView, Step]] = [
         Sign("s", OP.SUBMIT_DOCUMENT),
     ),
     (
+        "against our own rules, nobody signs",
+        view(S.DOC_SIGNING, documents=(document(D.REJECTED, signed=False),)),
+        Move(S.DOC_SENDING),
+    ),
+    (
+        "against our own rules, nothing is sent",
+        view(S.DOC_SENDING, documents=(document(D.REJECTED, signed=False),)),
+        Move(S.DOC_REJECTED, reason="document-invalid"),
+    ),
+    (
+        "a part refused by True API, the other first",
+        view(
+            S.DOC_SENDING,
+            documents=(document(D.REJECTED, sent=True), document(D.SENDING, call=call("PLANNED"))),
+        ),
+        Send("c", OP.CREATE_ORDER),
+    ),
+    (
         "waits for a person",
         view(S.DOC_SIGNING, documents=(document(signed=False),), automatic_signer=False),
         Wait(),

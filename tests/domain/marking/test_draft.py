@@ -10,6 +10,7 @@ from app.domain.marking.dictionaries import (
     CertificateType,
     DropoutReason,
     SerialNumberType,
+    WithdrawalAction,
 )
 from app.domain.marking.draft import (
     Attributes,
@@ -18,7 +19,9 @@ from app.domain.marking.draft import (
     DropoutPlan,
     OrderDraft,
     PostprocessPlan,
+    WithdrawPlan,
     normalised,
+    plan_problems,
     problems,
     split_lines,
 )
@@ -90,6 +93,12 @@ def test_a_write_off_needs_its_paper_where_reports_are_not_open() -> None:
     wanted = draft(GOOD, postprocess=plan)
     assert problems(wanted, reports_allowed=True) == ()
     assert len(problems(wanted, reports_allowed=False)) == 3
+
+
+def test_a_withdrawal_is_a_document_wherever_reports_are_open() -> None:
+    plan = PostprocessPlan(withdraw=WithdrawPlan(WithdrawalAction.OTHER, "20260102"))
+    found = plan_problems(plan, reports_allowed=True)
+    assert [problem.pointer for problem in found] == ["/withdraw/action_date", "/withdraw/other"]
 
 
 def test_thirteen_digits_become_fourteen() -> None:

@@ -122,6 +122,9 @@ class Caller:
     def put(self, path: str, body: Any) -> httpx.Response:
         return self.http.put(PREFIX + path, json=body)
 
+    def delete(self, path: str) -> httpx.Response:
+        return self.http.delete(PREFIX + path)
+
     def ok(self, answer: httpx.Response) -> Any:
         assert answer.is_success, f"{answer.status_code} {answer.text}"
         return answer.json()

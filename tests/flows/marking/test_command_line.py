@@ -179,7 +179,7 @@ def test_an_action_without_what_belongs_to_it_is_refused(words: tuple[str, ...])
 
 def test_beside_up_a_user_and_its_key_are_made_without_an_address(tmp_path: Path) -> None:
     words = ["users", "add", "anna", "--key", "--data", str(tmp_path)]
-    env = {"GIFTMARK_DATABASE_URL": None, "DATABASE_URL": None}
+    env: dict[str, str | None] = {"GIFTMARK_DATABASE_URL": None, "DATABASE_URL": None}
     refused = CliRunner().invoke(cli, words, env=env)
     assert refused.exit_code == 2
     assert "none is set and none runs" in refused.output
@@ -190,10 +190,29 @@ def test_beside_up_a_user_and_its_key_are_made_without_an_address(tmp_path: Path
         assert made.exit_code == 0, made.output
         key = made.output.partition("API key: ")[2].strip()
         person = asyncio.run(person_of(server.dsn(), key))
+        listed = keys_of(tmp_path, env)
+        for _ in range(2):
+            revoke = ["users", "revoke", listed.split()[0], "--data", str(tmp_path)]
+            assert CliRunner().invoke(cli, revoke, env=env).exit_code == 0
+        stranger = asyncio.run(person_of(server.dsn(), key))
+        unknown = ["users", "revoke", "42", "--data", str(tmp_path)]
+        assert CliRunner().invoke(cli, unknown, env=env).exit_code == 1
+        gone = keys_of(tmp_path, env)
     finally:
         server.stop()
     assert person is not None
     assert (person.login, person.is_admin) == ("anna", False)
+    assert stranger is None
+    assert [line.split()[1:] for line in (listed, gone)] == [
+        ["anna", "first", "active"],
+        ["anna", "first", "revoked"],
+    ]
+
+
+def keys_of(data: Path, env: dict[str, str | None]) -> str:
+    told = CliRunner().invoke(cli, ["users", "keys", "--data", str(data)], env=env)
+    assert told.exit_code == 0, told.output
+    return told.output
 
 
 async def person_of(dsn: str, key: str) -> people.Person | None:

@@ -65,6 +65,26 @@ async def test_one_sitting_signs_document_and_order(person: Rig) -> None:
     person.player.assert_clean()
 
 
+async def test_a_person_whose_signature_was_refused_signs_again(person: Rig) -> None:
+    await sign_in(person)
+    text = "Ошибка проверки подписи"
+    person.player.fault("true_api.submit_document", "status", status=422, text=text)
+    order = await person.start(20)
+    await person.until_status(order, "DOC_SIGNING")
+    for request in await waiting(person):
+        await sign(person, request)
+
+    held = await person.until(lambda row: row.hold is not None, order)
+    assert (held.status, held.hold) == ("DOC_SIGNING", "signature")
+    assert held.hold_detail is not None
+    assert held.hold_detail["text"] == "Подпись документа не принята. Подпишите ещё раз."
+
+    (again,) = await waiting(person)
+    await sign(person, again)
+    moved = await person.until_status(order, "CLOSED", "READY_TO_CLOSE")
+    assert moved.hold is None
+
+
 async def test_without_a_session_an_order_waits_and_goes_on_by_itself(person: Rig) -> None:
     await sign_in(person)
     order = await person.start(20)

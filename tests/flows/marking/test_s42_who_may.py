@@ -1,6 +1,7 @@
 """Acceptance scenarios 42, 46 (without mail) and 49: signatures, callers, and the least order."""
 
 from functools import partial
+from typing import Any
 
 import httpx
 import pytest
@@ -142,10 +143,38 @@ def test_s46_a_key_may_what_its_user_may(stack: Stack) -> None:
         assert caller.post("/orders", form).status_code == allowed, role
         users = caller.post("/users", {"login": f"x-{login}", "password": PASSWORD})
         assert users.status_code == 403
+        assert caller.get("/api-keys").status_code == 403
     assert stack.caller("").get("/orders").status_code == 401
     assert stack.caller("gmk_wrong").get("/orders").status_code == 401
     shop.until_status(order, "COMPLETED")
     shop.player.assert_clean()
+
+
+@pytest.mark.beside
+def test_s46_a_revoked_key_opens_nothing(stack: Stack) -> None:
+    shop = stack.shop()
+    admin = stack.admin
+    assert shop.api.get("/orders").is_success
+    owned = [key for key in every_key(stack) if key["login"] == shop.login]
+    stranger = shop.api.delete(f"/api-keys/{owned[0]['id']}")
+    assert stranger.status_code == 403
+
+    for key in owned:
+        admin.ok(admin.delete(f"/api-keys/{key['id']}"))
+
+    assert shop.api.get("/orders").status_code == 401
+    assert not any(key["active"] for key in every_key(stack) if key["login"] == shop.login)
+    assert admin.delete("/api-keys/42").status_code == 404
+
+
+def every_key(stack: Stack) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    after: str | None = ""
+    while after is not None:
+        cursor = {"after": after} if after else {}
+        page = stack.admin.ok(stack.admin.get("/api-keys", limit=200, **cursor))
+        found, after = found + page["items"], page["next"]
+    return found
 
 
 @pytest.mark.beside
