@@ -1,7 +1,7 @@
 """Orders of marking codes by HTTP: making, seeing, and what operators do with them."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,7 +14,7 @@ from app.domain.marking.draft import (
     WithdrawPlan,
 )
 from app.domain.marking.order import Profile
-from app.marking import idempotency, operations, order_pages, waivers
+from app.marking import idempotency, introducing, operations, order_pages, waivers
 from app.marking.corrections import correct as correct_order
 from app.marking.database import Transaction
 from app.marking.errors import OrderStateError
@@ -104,7 +104,11 @@ def _withdrawal(body: m.Withdrawal) -> WithdrawPlan:
 
 
 def _chosen_codes(given: dict[str, Any]) -> dict[str, Any]:
-    return {**given, "codes": () if given["codes"] == "all" else tuple(given["codes"])}
+    return {**given, "codes": _codes(given["codes"])}
+
+
+def _codes(given: list[str] | Literal["all"]) -> tuple[str, ...]:
+    return () if given == "all" else tuple(given)
 
 
 def _tags(order: dict[str, Any]) -> dict[str, str]:
@@ -175,7 +179,8 @@ async def give_up_order(asked: Asked) -> Reply:
 
 
 async def introduce(asked: Asked) -> Reply:
-    return await _done(asked, operations.introduce)
+    body: m.Introduction = asked.body
+    return await _done(asked, introducing.introduce, _codes(body.codes))
 
 
 async def finish_order(asked: Asked) -> Reply:

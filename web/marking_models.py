@@ -59,6 +59,12 @@ class GoodsFacts(Body):
     certificates: list[Certificate] = Field(default=[], max_length=100)
 
 
+class Introduction(Body):
+    """`codes`: "all" or КИ."""
+
+    codes: Literal["all"] | Annotated[list[Ki], Field(min_length=1, max_length=150_000)] = "all"
+
+
 class Dropout(Body):
     """`codes`: "all" or КИ."""
 

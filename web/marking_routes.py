@@ -65,7 +65,7 @@ ROUTES = (
     _act("reorder-rejected", orders.reorder_rejected, answer=a.CreatedOrder),
     _act("close", orders.close_order, m.Close),
     _act("give-up", orders.give_up_order, m.GiveUp),
-    _act("introduce", orders.introduce),
+    _act("introduce", orders.introduce, m.Introduction),
     _act("finish", orders.finish_order),
     _act("withdraw", orders.withdraw, m.Withdrawal),
     _act("write-off", orders.write_off, m.Dropout),

@@ -52,21 +52,48 @@ async def _freeze_introduction(desk: Desk, work: Work) -> Next:
             if moved is None:
                 raise StaleLease(work.row.id)
             return AGAIN
+        if not await _left_to_introduce(tx, work.row.id):
+            change = Change(OrderStatus.POSTPROCESSING, reason="introduced")
+            await store.move(tx, work.lease, change, row=work.row)
+            return AGAIN
     return await pause(desk, work, Hold.ATTENTION, code="introduction-refused")
 
 
-async def freeze_introduction_parts(tx: Transaction, desk: Desk, *, row: OrderRow, inn: str) -> int:
-    """Documents over every applied code that is in no live one; how many.
+async def _left_to_introduce(tx: Transaction, order_id: str) -> bool:
+    """Codes that listed introductions have left out."""
+    left = await tx.one(
+        """select 1 from marking.codes c where c.order_id = %(id)s and not c.malformed
+               and c.status in ('STORED', 'APPLIED')
+               and not exists (select 1 from marking.document_codes d where d.ki = c.ki
+                               and d.purpose = 'introduce' and d.live) limit 1""",
+        id=order_id,
+    )
+    return left is not None
+
+
+async def freeze_introduction_parts(
+    tx: Transaction,
+    desk: Desk,
+    *,
+    row: OrderRow,
+    inn: str,
+    wanted: tuple[str, ...] = (),
+    later: bool = False,
+) -> int:
+    """Documents over every applied code, or the wanted ones, that is in no live one; how many.
 
     What the rules forbid is one document of the first codes, refused at once.
     """
     rows = await tx.rows(
         """select c.ki, c.gtin from marking.codes c
            where c.order_id = %(id)s and not c.malformed and c.status = 'APPLIED'
+                 and (%(all)s or c.ki = any(%(wanted)s))
                  and not exists (select 1 from marking.document_codes d where d.ki = c.ki
                                  and d.purpose = 'introduce' and d.live)
            order by c.id""",
         id=row.id,
+        all=not wanted,
+        wanted=list(wanted),
     )
     lines = await lines_of(tx, row.id)
     tnveds = {line.line.gtin: line.tnved or "" for line in lines}
@@ -79,7 +106,8 @@ async def freeze_introduction_parts(tx: Transaction, desk: Desk, *, row: OrderRo
         pairs = tuple((code["ki"], tnveds[code["gtin"]]) for code in chunk)
         body = bodies.introduction_body(pairs, inn=inn, attributes=row.attributes)
         kis = tuple(ki for ki, _ in pairs)
-        purpose, summary = DocumentPurpose.INTRODUCE, {"codes": len(pairs)}
+        summary = {"codes": len(pairs), **({"later": True} if later else {})}
+        purpose = DocumentPurpose.INTRODUCE
         document = NewDocument(purpose, body, part, kis, summary, wrong)
         await freeze_document(tx, desk, row=row, document=document)
     return len(chunks)

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from app.domain.marking.document import DocumentStatus
+from app.domain.marking.order import OrderStatus
 from app.marking import audit
 from app.marking.audit import Event
 from app.marking.database import Row, Transaction, as_json
+from app.marking.notices import OF_MOVES
 
 
 async def announce_final(tx: Transaction, document: Row, status: DocumentStatus) -> None:
@@ -28,3 +30,21 @@ async def refuse_document(tx: Transaction, document_id: str, *, errors: Sequence
     )
     assert row is not None, "documents are never deleted"
     await announce_final(tx, row, DocumentStatus.REJECTED)
+
+
+async def free_later_codes(tx: Transaction, document: Row) -> None:
+    """The order has gone on: whoever asked for the document is told and may ask again."""
+    order = await tx.one(
+        """select participant_id from marking.orders
+           where id = %(id)s and status in ('CLOSED', 'COMPLETED')""",
+        id=document["order_id"],
+    )
+    if order is None:
+        return
+    await tx.execute(
+        "update marking.document_codes set live = false where document_id = %(id)s",
+        id=document["id"],
+    )
+    text, order_id = OF_MOVES[OrderStatus.DOC_REJECTED], document["order_id"]
+    kind, participant = "document.rejected", order["participant_id"]
+    await audit.notify(tx, participant, kind=kind, text=text, order_id=order_id)

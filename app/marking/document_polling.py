@@ -11,7 +11,7 @@ from app.marking import audit
 from app.marking.audit import Entry
 from app.marking.database import NOW_MS, Row, Transaction, as_json, ms
 from app.marking.desk import Desk
-from app.marking.document_ends import announce_final
+from app.marking.document_ends import announce_final, free_later_codes
 from app.marking.exchange import see_date
 from app.marking.leases import lock_orders, wake
 from app.marking.participants import Participant
@@ -108,6 +108,8 @@ async def _apply(tx: Transaction, row: Row, entry: DocumentEntry) -> None:
     )
     if final:
         await announce_final(tx, row, meaning)
+        if meaning is DocumentStatus.REJECTED:
+            await free_later_codes(tx, row)
         await wake(tx, row["order_id"])
 
 

@@ -117,7 +117,13 @@ async def renew_request(
         subject=subject,
         purpose=purpose,
     )
-    context = {"again": True}
+    former = await tx.value(
+        """select context from marking.sign_requests where subject_id = %(subject)s
+               and purpose = %(purpose)s order by created_at desc, id desc limit 1""",
+        subject=subject,
+        purpose=purpose,
+    )
+    context = {**(former or {}), "again": True}
     return await _request(
         tx,
         desk,

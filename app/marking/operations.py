@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from app.domain.marking.dictionaries import ReleaseMethod
 from app.domain.marking.document import DocumentPurpose
 from app.domain.marking.draft import (
     DropoutPlan,
@@ -16,15 +15,14 @@ from app.domain.marking.draft import (
     write_off_problems,
 )
 from app.domain.marking.field_words import told
-from app.domain.marking.order import SENDING, Cause, Hold, OrderStatus, Profile
+from app.domain.marking.order import SENDING, Cause, Hold, OrderStatus
 from app.domain.marking.view import CallState
 from app.marking import audit, calls, sign_requests, store
 from app.marking.audit import Entry
 from app.marking.circulation import freeze_chosen, take_back_introductions
 from app.marking.database import NOW_MS, Transaction, as_json
 from app.marking.desk import Desk
-from app.marking.drafting import IMPORT_TEXT
-from app.marking.errors import IMPORT_INTRODUCTION, OrderStateError, ValidationError
+from app.marking.errors import OrderStateError, ValidationError
 from app.marking.leases import Lease
 from app.marking.participants import load as load_participant
 from app.marking.queue import wake_message
@@ -121,27 +119,6 @@ async def _ask_for_blocks_again(tx: Transaction, order_id: str) -> None:
            where s.order_id = %(id)s and s.current and b.suz_order_id = s.id and b.lost > 0""",
         id=order_id,
     )
-
-
-async def introduce(desk: Desk, order_id: str, *, user_id: str) -> OrderRow:
-    """«Ввести в оборот»: the runner freezes the documents once every code is applied."""
-
-    async def change(tx: Transaction, _lease: Lease, row: OrderRow) -> None:
-        if row.attributes.release_method_type is ReleaseMethod.IMPORT:
-            raise ValidationError(IMPORT_TEXT, code=IMPORT_INTRODUCTION, order_id=row.id)
-        require_status(row, frozenset({S.CLOSED}))
-        if row.profile is not Profile.ORDER_FIRST:
-            raise OrderStateError("Документ этого заказа уже принят.", order_id=row.id)
-        await tx.execute(
-            """update marking.orders set attributes = attributes
-                   || jsonb_build_object('introduce_requested', %(user)s::text)
-               where id = %(id)s""",
-            user=user_id,
-            id=row.id,
-        )
-        await clear_attention(tx, row.id)
-
-    return await operate(desk, order_id, user_id=user_id, action="introduce_asked", change=change)
 
 
 async def finish_without_introduction(desk: Desk, order_id: str, *, user_id: str) -> OrderRow:

@@ -168,7 +168,8 @@ def actions(order: dict[str, Any], *, busy: bool) -> list[str]:
         "correct": status in CORRECTABLE and not busy,
         "close": status in {S.COLLECTING, S.READY_TO_CLOSE} and short,
         "give-up": status in {S.EMITTING, S.COLLECTING},
-        "introduce": status is S.CLOSED and order_first,
+        "introduce": order_first
+        and (status is S.CLOSED or (status is S.COMPLETED and _waits_for_introduction(lines))),
         "finish": status in {S.CLOSED, S.DOC_REJECTED} and order_first,
         "withdraw": status in {S.CLOSED, S.COMPLETED},
         "write-off": status in {S.CLOSED, S.COMPLETED},
@@ -176,3 +177,7 @@ def actions(order: dict[str, Any], *, busy: bool) -> list[str]:
         "reorder-rejected": any(line["buffer"] in UNFINISHED_LINES for line in lines),
     }
     return [name for name, possible in allowed.items() if possible]
+
+
+def _waits_for_introduction(lines: list[dict[str, Any]]) -> bool:
+    return any({"STORED", "APPLIED"} & set(line["statuses"]) for line in lines)

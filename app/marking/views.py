@@ -110,7 +110,9 @@ async def _documents(tx: Transaction, order_id: str, open_calls: Calls) -> tuple
                    (select count(*) from marking.documents t where t.order_id = d.order_id
                         and t.purpose = d.purpose and t.part = d.part
                         and t.status = 'TECH_ERROR' and t.body_sha256 = d.body_sha256
-                        and t.attempt < d.attempt) as resends
+                        and t.attempt < d.attempt) as resends,
+                   exists (select 1 from marking.sign_requests a where a.subject_id = d.id::text
+                           and a.purpose = 'document' and a.context ? 'later') as later
             from marking.documents d where d.order_id = %(id)s
                  and (d.purpose <> 'introduce'
                       or d.status not in ('REJECTED', 'TECH_ERROR', 'CANCELLED')
@@ -138,6 +140,7 @@ def _document(row: dict[str, Any], open_calls: Calls) -> Document:
         DocumentStatus(row["status"]),
         attempt=row["attempt"],
         resends=row["resends"],
+        later=row["later"],
     )
 
 

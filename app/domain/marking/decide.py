@@ -63,7 +63,7 @@ def _station(view: OrderView) -> StationOrder:
 def _main_documents(view: OrderView) -> tuple[Document, ...]:
     introduces = view.profile is Profile.ORDER_FIRST
     purpose = DocumentPurpose.INTRODUCE if introduces else DocumentPurpose.PREORDER
-    return tuple(d for d in view.documents if d.purpose is purpose)
+    return tuple(d for d in view.documents if d.purpose is purpose and not d.later)
 
 
 def _document_step(view: OrderView, now: int, _rules: Rules) -> Step:

@@ -112,7 +112,7 @@ def later_step(view: OrderView, now: int) -> Step | None:
     pending = [
         d
         for d in view.documents
-        if d.purpose not in main
+        if (d.later or d.purpose not in main)
         and (d.status is DocumentStatus.TECH_ERROR or d.status not in FINAL)
     ]
     return first(_side_document_step(d, view, now) for d in pending)

@@ -72,13 +72,17 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """The newest attempt of one part of one purpose."""
+    """The newest attempt of one part of one purpose.
+
+    `later`: asked for after closing, whatever the order goes on to do.
+    """
 
     subject: Subject
     purpose: DocumentPurpose
     status: DocumentStatus
     attempt: int = 1
     resends: int = 0
+    later: bool = False
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -36,7 +36,7 @@ def subject(operation: Operation = OP.CREATE_ORDER, **facts: Any) -> Subject:
 
 
 def document(status: DocumentStatus = D.SIGNING, **facts: Any) -> Document:
-    own = {"attempt": facts.pop("attempt", 1), "resends": facts.pop("resends", 0)}
+    own = {name: facts.pop(name) for name in ("attempt", "resends", "later") if name in facts}
     purpose = facts.pop("purpose", DocumentPurpose.PREORDER)
     return Document(subject(OP.SUBMIT_DOCUMENT, **facts), purpose, status, **own)
 

@@ -7,7 +7,7 @@ from app.domain.marking.decide import decide
 from app.domain.marking.dictionaries import DropoutReason
 from app.domain.marking.document import DocumentPurpose
 from app.domain.marking.draft import DropoutPlan, PostprocessPlan
-from app.domain.marking.order import Hold, Profile
+from app.domain.marking.order import Hold
 from app.domain.marking.steps import (
     Collect,
     Doubt,
@@ -207,22 +207,6 @@ SHEET: list[tuple[str, OrderView, Step]] = [
     ),
     ("close confirmed", view(S.CLOSING, station=station(FULL, remote="CLOSED")), Move(S.CLOSED)),
     ("after closing", view(S.CLOSED), Move(S.POSTPROCESSING)),
-    ("order first waits", view(S.CLOSED, profile=Profile.ORDER_FIRST), Wait()),
-    (
-        "introduction needs applied codes",
-        view(S.CLOSED, profile=Profile.ORDER_FIRST, introduce=True),
-        RefreshCodes(),
-    ),
-    (
-        "introduction asks again later",
-        view(S.CLOSED, profile=Profile.ORDER_FIRST, introduce=True, codes_seen_at=NOW),
-        Wait(NOW + 30_000),
-    ),
-    (
-        "introduction",
-        view(S.CLOSED, profile=Profile.ORDER_FIRST, introduce=True, applied=True),
-        FreezeDocuments(DocumentPurpose.INTRODUCE),
-    ),
     ("nothing planned", view(S.POSTPROCESSING), Move(S.COMPLETED)),
     (
         "utilisation first",
@@ -262,14 +246,6 @@ SHEET: list[tuple[str, OrderView, Step]] = [
         RefreshCodes(),
     ),
     ("end", view(S.COMPLETED), Wait()),
-    *(
-        (
-            f"an introduction left behind {status}",
-            view(S.COMPLETED, documents=(document(status, purpose=DocumentPurpose.INTRODUCE),)),
-            Wait(),
-        )
-        for status in (D.SENDING, D.TECH_ERROR)
-    ),
     (
         "a later document",
         view(

@@ -81,7 +81,7 @@ async def test_a_person_whose_signature_was_refused_signs_again(person: Rig) -> 
 
     (again,) = await waiting(person)
     await sign(person, again)
-    moved = await person.until_status(order, "CLOSED", "READY_TO_CLOSE")
+    moved = await person.until_status(order, "READY_TO_CLOSE", "COMPLETED")
     assert moved.hold is None
 
 

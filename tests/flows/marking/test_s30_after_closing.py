@@ -94,3 +94,21 @@ def test_s48_imported_goods_are_ordered_but_not_introduced(stack: Stack) -> None
     shop.until_status(order, "COMPLETED")
     assert shop.count("true_api.submit_document") == 0
     shop.assert_complete(order)
+
+
+@pytest.mark.beside
+def test_listed_codes_are_introduced_after_closing(stack: Stack) -> None:
+    shop = stack.shop()
+    order = shop.order((GTIN, 5), profile="order_first")["id"]
+    shop.until_status(order, "CLOSED")
+    listed = shop.codes(order)[:2]
+    assert shop.do(order, "introduce", {"codes": []}).status_code == 400
+    shop.until(order, lambda _order: shop.do(order, "introduce", {"codes": listed}).is_success)
+    shop.until(order, lambda seen: [d["status"] for d in seen["documents"]] == ["ACCEPTED"])
+    assert shop.read(order)["status"] == "CLOSED"
+    states = shop.player.control("GET", "/codes")
+    assert sorted(ki for ki, state in states.items() if state == "INTRODUCED") == sorted(listed)
+    shop.api.ok(shop.do(order, "introduce"))
+    shop.until_status(order, "COMPLETED")
+    assert set(shop.player.control("GET", "/codes").values()) == {"INTRODUCED"}
+    shop.assert_complete(order)
