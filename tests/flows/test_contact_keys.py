@@ -89,15 +89,26 @@ def test_nothing_is_destroyed_without_consent(tmp_path: Path) -> None:
     assert ids(tmp_path)[1:] == held[:1]
 
 
-def test_what_has_no_dates_is_never_destroyed(tmp_path: Path) -> None:
-    """As after `keys restore`: when an older key sealed is not known."""
-    held = in_use(tmp_path, 200, 400)
+@pytest.mark.parametrize(("known", "left"), [(0, 3), (150, 3), (151, 1)])
+def test_keys_without_dates_count_from_the_next_one_that_has(
+    tmp_path: Path, known: int, left: int
+) -> None:
+    """As after `keys restore`: only of the newest it is known since when it seals."""
+    held = in_use(tmp_path, known, 400, 500)
     stored = json.loads((tmp_path / FILE).read_text())
-    del stored[SINCE]
+    stored[SINCE] = stored[SINCE].partition(",")[0]
     (tmp_path / FILE).write_text(json.dumps(stored))
-    own_secrets(tmp_path)
     run(tmp_path, "rotate", "--yes")
-    assert ids(tmp_path)[1:] == held
+    assert ids(tmp_path)[1:] == held[:left]
+
+
+def test_the_first_start_with_a_key_is_noted_and_no_later_one(tmp_path: Path) -> None:
+    own_secrets(tmp_path)
+    assert ContactKeys(tmp_path).newest.since == today()
+    (held,) = in_use(tmp_path, 20)
+    own_secrets(tmp_path)
+    assert ContactKeys(tmp_path).newest.since == today() - timedelta(days=20)
+    assert ids(tmp_path) == [held]
 
 
 def test_the_list_shows_dates_and_no_key(tmp_path: Path) -> None:
