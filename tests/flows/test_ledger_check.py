@@ -3,12 +3,14 @@
 import asyncio
 import base64
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from typer.testing import CliRunner, Result
 
+import app.worker
 from app.cli import cli
 from app.contracts import wire
 from app.contracts.topics import JOURNAL, manifest
@@ -48,8 +50,13 @@ def kafka(broker: KafkaBroker) -> str:
 
 
 @pytest.fixture
-def start(kafka: str) -> Iterator[Start]:
-    """Runs the command `worker` against this ledger."""
+def start(kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Runs the command `worker` against this ledger; what would run is the test's failure."""
+
+    def started(_app: Any) -> None:
+        raise AssertionError("the worker started")
+
+    monkeypatch.setattr(app.worker, "run", started)
 
     def start(role: str, **env: str) -> Result:
         settings.cache_clear()
@@ -57,6 +64,7 @@ def start(kafka: str) -> Iterator[Start]:
             **{variable(name): KEY for name in NAMES},
             "GIFTMARK_KAFKA_URL": kafka,
             "GIFTMARK_LEDGER_PARTITIONS": str(PARTITIONS),
+            "GIFTMARK_DATA_DIR": str(tmp_path),
             "COLUMNS": "200",
             **env,
         }
