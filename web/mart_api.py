@@ -63,7 +63,6 @@ async def read_report(asked: BatchAsked) -> Work:
     since, until = _day(asked, "from"), _day(asked, "to")
 
     async def work() -> Reply | web.Response:
-        # Before the rows: nothing up to then is missing in them.
         as_of = await asked.registry.mart.as_of()
         rows = await report_rows(asked.registry.database, name, since=since, until=until)
         # In a thread: a till may wait for this loop.

@@ -28,7 +28,10 @@ ORDER BY certificate_id LIMIT %(limit)s
 
 
 class MartViews:
-    """`asOf` tells how far the mart has come: the time of its newest operation."""
+    """`asOf` tells how far the mart has come: the time of its newest operation.
+
+    It is asked for before the rows are: nothing up to then is missing in them.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -36,28 +39,24 @@ class MartViews:
     async def operations(
         self, certificate_id: str, *, after: tuple[int, int], limit: int
     ) -> dict[str, Any]:
-        sequence, n = after
+        (sequence, n), as_of = after, await self.as_of()
         found = await self._database.rows(
             OPERATIONS, certificate_id=certificate_id, sequence=sequence, n=n, limit=limit + 1
         )
         page = [_shown(row) for row in found[:limit]]
         last = found[limit - 1] if len(found) > limit else None
         more = {} if last is None else {"next": f"{last['sequence']}:{last['n']}"}
-        return {
-            "certificateId": certificate_id,
-            "asOf": await self.as_of(),
-            "operations": page,
-            **more,
-        }
+        return {"certificateId": certificate_id, "asOf": as_of, "operations": page, **more}
 
     async def certificates(
         self, wanted: dict[str, str | None], *, after: str, limit: int
     ) -> dict[str, Any]:
         """`wanted`: order_id, last4, batch_id, None for any."""
+        as_of = await self.as_of()
         found = await self._database.rows(CERTIFICATES, **wanted, after=after, limit=limit + 1)
         page = [_shown(row) for row in found[:limit]]
         more = {"next": page[-1]["certificateId"]} if len(found) > limit else {}
-        return {"asOf": await self.as_of(), "certificates": page, **more}
+        return {"asOf": as_of, "certificates": page, **more}
 
     async def as_of(self) -> str | None:
         row = await self._database.one(AS_OF)

@@ -1,14 +1,17 @@
 """The mart: whatever comes, however often, the tables say what the ledger said."""
 
 import random
+from typing import Any
 
 import psycopg2
 import pytest
 
-from app.certificates.database import Database, StorageUnavailable
+from app.certificates.database import Database, Row, StorageUnavailable
 from app.certificates.mart import Mart, NewerEvent
+from app.certificates.mart_views import MartViews
 from app.contracts.topics import BI, STATE
 from app.domain.certificates.commands import (
+    Authorize,
     CancelRefund,
     IssueCertificate,
     LineReport,
@@ -173,6 +176,36 @@ async def test_without_a_database_nothing_is_written_and_it_says_so() -> None:
     for dsn in (None, "postgresql://nobody:x@127.0.0.1:1/none"):
         with pytest.raises(StorageUnavailable):
             await Mart(Database(dsn)).take(STATE, law.of(STATE))
+
+
+class Overtaken(Database):
+    """The mart moves on between one read and the next."""
+
+    later: tuple[Record, ...] = ()
+
+    async def rows(self, sql: str, **parameters: Any) -> list[Row]:
+        found = await super().rows(sql, **parameters)
+        later, self.later = self.later, ()
+        await taken(Mart(self), later)
+        return found
+
+
+async def test_what_comes_after_the_rows_were_read_is_not_promised(
+    mart: Mart, postgres: str
+) -> None:
+    law = Law()
+    a_life(law)
+    await taken(mart, law.records)
+    known, at = len(law.records), law.at
+    law.tell("gc_1", Authorize(1, "RUB", "ref-late", False, 600, call("authorize", 2)))
+    database = Overtaken(postgres)
+    database.later = tuple(law.records[known:])
+    views = MartViews(database)
+    first = await views.operations("gc_1", after=(0, -1), limit=100)
+    second = await views.operations("gc_1", after=(0, -1), limit=100)
+    await database.close()
+    assert [len(one["operations"]) for one in (first, second)] == [5, 6]
+    assert [first["asOf"], second["asOf"]] == [at, law.at]
 
 
 async def test_what_is_owed_is_the_sum_of_all_movements(database: Database, mart: Mart) -> None:
