@@ -20,6 +20,7 @@ from app.command_errors import broker_needed, end
 from app.command_progress import records_read
 from app.contracts.asyncapi import write_contracts
 from app.dead_letters_cli import dead_letters
+from app.kafka_settings import KafkaSettings
 from app.keys_cli import keys
 from app.load_cli import load
 from app.marking_cli import marking
@@ -36,6 +37,7 @@ cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(keys, name="keys")
 console = Console()
 USER_OF_URL = re.compile(r"//.*@")
+SETTINGS = (Settings, MarkingSettings, KafkaSettings)
 NOWHERE = {"host": "", "port": "", "dbname": ""}
 for command in (load, data_commands.migrate, data_commands.report):
     cli.command()(command)
@@ -64,7 +66,7 @@ def worker(
     known = settings()
     if role == "services":
         _require_database(known.database_url)
-    with broker_needed(known.kafka_url):
+    with broker_needed(known.kafka):
         asyncio.run(require_ledger(known))
     logs.configure(known.log_format, known.log_level)
     install_loop()
@@ -101,14 +103,14 @@ def topics(
 
     known = settings()
     wanted = known.topics()
-    with broker_needed(known.kafka_url):
+    with broker_needed(known.kafka):
         if create:
-            report = asyncio.run(ensure_topics(known.kafka_url, wanted))
+            report = asyncio.run(ensure_topics(known.kafka, wanted))
             for name in report.created:
                 console.print(f"created {name}")
             differences = report.differences
         else:
-            differences = asyncio.run(check_topics(known.kafka_url, wanted))
+            differences = asyncio.run(check_topics(known.kafka, wanted))
     for difference in differences:
         console.print(str(difference), style="yellow")
     raise typer.Exit(1 if differences else 0)
@@ -137,14 +139,14 @@ def demo(
     if known.clients_file is None:
         end("GIFTMARK_CLIENTS_FILE names no callers; beside `up`: `set -a; . .data/env` first")
     job = run_demo(
-        known.kafka_url,
+        known.kafka,
         known.public_url,
         known.clients_file.parent,
         certificates=certificates,
         console=console,
     )
     try:
-        with broker_needed(known.kafka_url):
+        with broker_needed(known.kafka):
             differences = asyncio.run(job)
         if differences:
             raise typer.Exit(1)
@@ -174,9 +176,9 @@ def verify(
 
     if mart:
         raise typer.Exit(1 if data_commands.reconcile_mart() else 0)
-    address = settings().kafka_url
-    with broker_needed(address), records_read(console) as told:
-        result = asyncio.run(audit(address, progress=told))
+    kafka = settings().kafka
+    with broker_needed(kafka), records_read(console) as told:
+        result = asyncio.run(audit(kafka, progress=told))
     console.print(audit_table(result))
     console.print(f"audit: {result.difference_count} differences", highlight=False)
     raise typer.Exit(1 if result.difference_count else 0)
@@ -216,7 +218,7 @@ def main() -> None:
     try:
         cli()
     except ValidationError as error:
-        if error.title not in {Settings.__name__, MarkingSettings.__name__}:
+        if error.title not in {one.__name__ for one in SETTINGS}:
             raise
         for one in error.errors(include_url=False, include_context=False, include_input=False):
             name = str(one["loc"][0]).upper().removeprefix("GIFTMARK_") if one["loc"] else "…"

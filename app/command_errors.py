@@ -1,5 +1,6 @@
 """What a person is told instead of a traceback."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from app.certificates.audit_reading import ReadingStopped, TopicMissing
 from app.contracts.wire import NewerSchema
+from app.kafka_access import KafkaAccess
 from app.topics_admin import TopicRefused
 from tables.errors import WrongLedger
 
@@ -24,11 +26,13 @@ def end(text: str) -> NoReturn:
 
 
 @contextmanager
-def broker_needed(address: str) -> Iterator[None]:
+def broker_needed(kafka: KafkaAccess) -> Iterator[None]:
     """Ends the command in words when the broker is away or does not have what it needs."""
     try:
         yield
     except KafkaConnectionError:
-        end(f"cannot reach the broker at {address}")
+        obstacle = asyncio.run(kafka.obstacle())
+        cause = f": {obstacle}" if obstacle else ""
+        end(f"cannot reach the broker at {kafka.addresses}{cause}")
     except TOLD as error:
         end(str(error))

@@ -21,6 +21,7 @@ from app.certificates.reports import PLOTTED, REPORTS, plot, report_rows, report
 from app.command_errors import broker_needed, end
 from app.command_options import EMBEDDED, DatabaseUrl, DataFolder, needed_database
 from app.domain.policy import Policy
+from app.kafka_settings import KafkaSettings
 from app.migrations import MigrationRefused
 from app.migrations import migrate as run_migrations
 from app.settings import settings
@@ -92,15 +93,16 @@ def mart_rebuild(
     data: DataFolder = EMBEDDED,
 ) -> None:
     """Make certificates and operations anew from the topics; audit and daily sums stay."""
+    access = KafkaSettings(kafka_url=kafka).kafka
 
     async def job() -> Rebuilt:
         opened = Database(needed_database(database, data))
         try:
-            return await rebuild(kafka, opened)
+            return await rebuild(access, opened)
         finally:
             await opened.close()
 
-    with broker_needed(kafka):
+    with broker_needed(access):
         done = _asked(job())
     console.print(
         f"{done.states:,} states, {done.operations:,} operations read,"
@@ -130,12 +132,12 @@ def reconcile_mart() -> int:
     async def job() -> Reconciled:
         opened = Database(known.database_url, policy=_policy())
         try:
-            return await reconcile(known.kafka_url, opened)
+            return await reconcile(known.kafka, opened)
         finally:
             await opened.close()
 
     known = settings()
-    with broker_needed(known.kafka_url):
+    with broker_needed(known.kafka):
         result: Reconciled = _asked(job())
     table = Table("currency", "certificates", "journal", "mart", title="Journal and mart")
     for row in result.totals:

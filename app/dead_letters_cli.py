@@ -88,7 +88,7 @@ def _desk() -> Desk:
     known = settings()
     logs.configure(known.log_format, "WARNING")
     graves = DeadLetterSealer([known.dead_letter_key.get_secret_value()])
-    return Desk(known.kafka_url, graves, lambda: time.time_ns() // 1_000_000)
+    return Desk(known.kafka, graves, lambda: time.time_ns() // 1_000_000)
 
 
 def _who() -> Who:
@@ -104,7 +104,7 @@ def _name(text: str) -> Name:
 
 def _run(work: Any) -> Any:
     try:
-        with broker_needed(settings().kafka_url):
+        with broker_needed(settings().kafka):
             return asyncio.run(work)
     except BROKEN as error:
         end(f"{type(error).__name__}: {error}")

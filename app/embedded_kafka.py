@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from app.free_port import free_port, listens
+from app.kafka_access import KafkaAccess
 from app.kafka_jars import installed_jars
 from app.tether import end, spawn
 
@@ -156,7 +157,7 @@ def answers(bootstrap: str) -> bool:
     """Whether a broker there serves metadata; usable inside and outside an event loop."""
 
     async def describe() -> bool:
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=2000)
+        admin = KafkaAccess(bootstrap).client(AIOKafkaAdminClient, request_timeout_ms=2000)
         try:
             await admin.start()
             return bool((await admin.describe_cluster())["brokers"])

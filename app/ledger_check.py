@@ -8,6 +8,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from app.certificates.audit_reading import Reach, partitions_of, reader
 from app.contracts import wire
 from app.contracts.topics import COMMANDS, JOURNAL
+from app.kafka_access import KafkaAccess
 from app.settings import Settings
 from tables.errors import WrongLedger
 from tables.recovery import require_pepper
@@ -21,17 +22,17 @@ async def require_ledger(known: Settings) -> None:
     Raises WrongLedger, TopicMissing, ReadingStopped, and errors of the broker.
     """
     for topic in (JOURNAL, COMMANDS):
-        numbers = await partitions_of(known.kafka_url, topic)
+        numbers = await partitions_of(known.kafka, topic)
         if len(numbers) != known.ledger_partitions:
             raise WrongLedger(
                 f"GIFTMARK_LEDGER_PARTITIONS is {known.ledger_partitions}, but {topic} has "
                 f"{len(numbers)} partitions: their number never changes"
             )
-    for meta in await _last_metas(known.kafka_url, known.ledger_partitions):
+    for meta in await _last_metas(known.kafka, known.ledger_partitions):
         require_pepper(meta, known.pepper_check)
 
 
-async def _last_metas(bootstrap: str, partitions: int) -> list[wire.MetaRecord]:
+async def _last_metas(kafka: KafkaAccess, partitions: int) -> list[wire.MetaRecord]:
     """A commit ends with one, and compaction leaves the end of a log alone."""
     metas: list[wire.MetaRecord] = []
 
@@ -41,7 +42,7 @@ async def _last_metas(bootstrap: str, partitions: int) -> list[wire.MetaRecord]:
             with contextlib.suppress(msgspec.DecodeError, wire.NewerSchema):
                 metas.append(wire.decode_meta(record.value or b""))
 
-    async with reader(bootstrap, lambda _count: None) as reading:
+    async with reader(kafka, lambda _count: None) as reading:
         ends = await reading.ends([TopicPartition(JOURNAL, p) for p in range(partitions)])
         starts = {tp: end - 1 for tp, end in ends.items() if end}
         if starts:

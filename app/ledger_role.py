@@ -61,7 +61,7 @@ class LedgerRole(Service):
         self.settings = settings
         self.policy = Policy(**settings.policy)
         self.app: faust.App = faust_app(settings, "ledger", canonical_url=f"http://{host}:{port}")
-        self.link = BrokerLink(settings.kafka_url)
+        self.link = BrokerLink(settings.kafka)
         self.outlet = Outlet(self.link)
         self.tills = Tills()
         self.clock = Clock(settings.clock_offset_ms)
@@ -180,7 +180,7 @@ class LedgerRole(Service):
     def _make_ledger(self) -> Ledger:
         settings = self.settings
         site = Site(
-            settings.kafka_url,
+            settings.kafka,
             settings.data_dir / settings.worker_name,
             settings.app_name,
             settings.worker_name,

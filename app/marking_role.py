@@ -95,9 +95,7 @@ class MarkingService(Service):
         settings, terms = self._settings, self._terms
         dsn = settings.database_url
         assert dsn is not None, "GIFTMARK_DATABASE_URL names the database"
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._common.kafka_url, acks="all", linger_ms=2
-        )
+        self._producer = self._common.kafka.client(AIOKafkaProducer, acks="all", linger_ms=2)
         await self._producer.start()
         self._desk = await open_desk(
             dsn,

@@ -34,7 +34,7 @@ class NightService(Service):
 
     def __init__(self, settings: Settings, policy: Policy, database: Database) -> None:
         super().__init__()
-        self._kafka_url = settings.kafka_url
+        self._kafka = settings.kafka
         self._database = database
         self._not_before = 0.0
         self._nights = Nights(
@@ -47,7 +47,7 @@ class NightService(Service):
 
     async def _work(self) -> Work:
         closed = await close_days(self._database)
-        found = await reconcile(self._kafka_url, self._database)
+        found = await reconcile(self._kafka, self._database)
         return Work(
             closed.days, closed.months, found.certificates, found.behind, len(found.differences)
         )

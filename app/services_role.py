@@ -92,7 +92,7 @@ def notifications_part(shared: Shared) -> Part:
 def dead_letters_part(shared: Shared) -> Part:
     settings = shared.settings
     graves = DeadLetterSealer([settings.dead_letter_key.get_secret_value()])
-    desk = Desk(settings.kafka_url, graves, Clock(settings.clock_offset_ms).wall_ms)
+    desk = Desk(settings.kafka, graves, Clock(settings.clock_offset_ms).wall_ms)
     return Part(inside=partial(dead_letter_routes, desk=desk))
 
 
@@ -127,7 +127,7 @@ class ServicesRole(Service):
         host, port = internal.getsockname()[:2]
         self.settings = settings
         self.app: faust.App = faust_app(settings, "services", canonical_url=f"http://{host}:{port}")
-        policy, link = Policy(**settings.policy), BrokerLink(settings.kafka_url)
+        policy, link = Policy(**settings.policy), BrokerLink(settings.kafka)
         database = Database(settings.database_url, policy=policy)
         self.shared = Shared(settings, policy, database, link, Outlet(link))
         self.parts = [part(self.shared) for part in PARTS]

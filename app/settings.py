@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretBytes, SecretStr
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from app.contracts.topics import Topic, manifest
+from app.kafka_settings import KafkaSettings
 from app.secrets_store import KEY_BYTES
 
 
@@ -27,17 +28,9 @@ Key = Annotated[_Secret, BeforeValidator(_decoded)]
 Keys = Annotated[list[_Secret], NoDecode, BeforeValidator(_decoded_list)]
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """Environment names are GIFTMARK_<FIELD>; secrets are base64 of at least 32 bytes."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="GIFTMARK_", frozen=True, extra="ignore", hide_input_in_errors=True
-    )
-
-    kafka_url: str = Field(
-        default="127.0.0.1:9092",
-        validation_alias=AliasChoices("GIFTMARK_KAFKA_URL", "KAFKA_URL", "kafka_url"),
-    )
     database_url: str | None = Field(
         default=None,
         validation_alias=AliasChoices("GIFTMARK_DATABASE_URL", "DATABASE_URL", "database_url"),
@@ -74,7 +67,7 @@ class Settings(BaseSettings):
     dead_letter_key: Key
     forward_key: Key
     inbound_amount_unit: str = Field(default="minor", pattern="^(minor|decimal)$")
-    payment_status_map: dict[str, str] = {}
+    payment_status_map: dict[str, str] = Field(default_factory=dict)
 
     # The gateway that carries SMS and e-mail; without one messages wait.
     sms_url: str | None = None
@@ -89,7 +82,7 @@ class Settings(BaseSettings):
     nightly_hour: int = Field(default=3, ge=0, le=23)
 
     # Fields of `Policy` that differ from their defaults, as JSON.
-    policy: dict[str, Any] = {}
+    policy: dict[str, Any] = Field(default_factory=dict)
 
     def topics(self) -> tuple[Topic, ...]:
         """What this installation needs on its broker."""

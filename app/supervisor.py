@@ -13,12 +13,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from app.command_errors import broker_needed
 from app.contact_keys import KEYS, ContactKeys
 from app.embedded import EmbeddedServers
 from app.embedded_kafka import BrokerError
 from app.embedded_postgres import PostgresError
 from app.fleet import demo, fleet
 from app.kafka_jars import KafkaMissing
+from app.kafka_settings import KafkaSettings
 from app.migrations import MigrationRefused, migrate
 from app.processes import ProcessSpec, Supervisor
 from app.secrets_store import (
@@ -120,6 +122,8 @@ def ignore_signals() -> None:
 
 def prepare(data: Path, servers: EmbeddedServers, *, console: Console) -> None:
     """Secrets, servers, topics and schema; their names go to the environment of all children."""
+    if servers.broker_is_ours and KafkaSettings().kafka.security:
+        raise UpRefused("GIFTMARK_KAFKA_SECURITY_PROTOCOL is for a broker named by KAFKA_URL")
     secrets = own_secrets(data) if servers.broker_is_ours else required_secrets(os.environ)
     console.print("starting the broker and the database")
     addresses = servers.start()
@@ -128,7 +132,8 @@ def prepare(data: Path, servers: EmbeddedServers, *, console: Console) -> None:
         console.print(f"  {without_password(address)}", highlight=False)
     console.print(f"  data and logs in {data}", highlight=False, soft_wrap=True)
     settings = Settings()
-    report = asyncio.run(ensure_topics(settings.kafka_url, settings.topics()))
+    with broker_needed(settings.kafka):
+        report = asyncio.run(ensure_topics(settings.kafka, settings.topics()))
     for difference in report.differences:
         if difference.field == "partitions":
             raise UpRefused(f"{difference}: the number of partitions never changes")

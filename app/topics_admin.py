@@ -10,6 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from app.contracts.topics import Topic
+from app.kafka_access import KafkaAccess
 
 REPLICAS = 3
 VISIBLE_ATTEMPTS = 300
@@ -36,21 +37,21 @@ class TopicRefused(RuntimeError):
     """The broker refused to create or describe a topic."""
 
 
-async def ensure_topics(bootstrap: str, topics: Sequence[Topic]) -> TopicReport:
+async def ensure_topics(kafka: KafkaAccess, topics: Sequence[Topic]) -> TopicReport:
     """Creates what is missing; an existing topic is compared, never changed."""
-    async with _admin(bootstrap) as admin:
+    async with _admin(kafka) as admin:
         created = await _create_missing(admin, topics)
         return TopicReport(created=created, differences=await _differences(admin, topics))
 
 
-async def check_topics(bootstrap: str, topics: Sequence[Topic]) -> tuple[Difference, ...]:
-    async with _admin(bootstrap) as admin:
+async def check_topics(kafka: KafkaAccess, topics: Sequence[Topic]) -> tuple[Difference, ...]:
+    async with _admin(kafka) as admin:
         return await _differences(admin, topics)
 
 
 @asynccontextmanager
-async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+async def _admin(kafka: KafkaAccess) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = kafka.client(AIOKafkaAdminClient)
     try:
         await admin.start()
         yield admin

@@ -14,7 +14,9 @@ from typing import Any
 import faust
 import structlog
 import uvloop
+from faust.types.auth import CredentialsT
 
+from app.kafka_access import KafkaAccess
 from app.settings import Settings
 from app.transport import BatchApp
 
@@ -89,11 +91,13 @@ def fatal(error: BaseException) -> None:
 
 def faust_app(settings: Settings, role: str, *, canonical_url: str) -> BatchApp:
     """An app of one role with everything that Faust must not decide by itself."""
+    kafka = settings.kafka
     data = settings.data_dir / settings.worker_name / "faust"
     data.mkdir(parents=True, exist_ok=True)
     return BatchApp(
         f"{settings.app_name}-{role}",
-        broker=[f"kafka://{address}" for address in settings.kafka_url.split(",")],
+        broker=[f"kafka://{address}" for address in kafka.addresses.split(",")],
+        broker_credentials=_credentials(kafka),
         store="memory://",
         datadir=str(data),
         web_enabled=False,
@@ -113,3 +117,16 @@ def faust_app(settings: Settings, role: str, *, canonical_url: str) -> BatchApp:
         stream_wait_empty=False,
         autodiscover=False,
     )
+
+
+def _credentials(kafka: KafkaAccess) -> CredentialsT | None:
+    """Faust makes its clients itself, and takes of them what `KafkaAccess.client` would."""
+    context = kafka.security.get("ssl_context")
+    if "sasl_mechanism" in kafka.security:
+        return faust.SASLCredentials(
+            mechanism=kafka.security["sasl_mechanism"],
+            username=kafka.security["sasl_plain_username"],
+            password=kafka.security["sasl_plain_password"],
+            ssl_context=context,
+        )
+    return context and faust.SSLCredentials(context)

@@ -12,6 +12,8 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
+from app.kafka_access import KafkaAccess
+
 Record = tuple[bytes, bytes | None, Sequence[tuple[str, bytes]]]
 TIMEOUT_MS = 10_000
 BATCH_BYTES = 16 << 20
@@ -52,18 +54,16 @@ _REFUSALS: dict[type[Exception], type[AppendRefused]] = {
 class BrokerLink:
     """One client for all writers of a process; batches of one tick share a request per broker."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: KafkaAccess) -> None:
+        self._kafka = kafka
         self._client: AIOKafkaClient = None
         self._waiting: dict[int, list[Waiting]] = {}
         self._senders: dict[int, asyncio.Task[None]] = {}
         self.cluster_id = ""
 
     async def start(self) -> None:
-        client = AIOKafkaClient(
-            bootstrap_servers=self._bootstrap,
-            client_id="giftmark-journal",
-            request_timeout_ms=TIMEOUT_MS,
+        client = self._kafka.client(
+            AIOKafkaClient, client_id="giftmark-journal", request_timeout_ms=TIMEOUT_MS
         )
         self._client = client
         await client.bootstrap()

@@ -9,6 +9,7 @@ import structlog
 
 from app.contracts import wire
 from app.contracts.topics import JOURNAL
+from app.kafka_access import KafkaAccess
 from app.metrics import LEDGER
 from tables.clock import Clock
 from tables.journal import BrokerLink, FencedWriter
@@ -28,7 +29,7 @@ class Site(msgspec.Struct, frozen=True):
     `prove(partition)` commits an offset with the present group generation: True if accepted.
     """
 
-    bootstrap: str
+    kafka: KafkaAccess
     data_dir: Path
     app_name: str
     owner: str
@@ -63,7 +64,7 @@ class Opened(msgspec.Struct):
 
 async def open_partition(site: Site, partition: int) -> Opened:
     """Raises NotMember, Fenced, KafkaError, NewerSchema or WrongLedger; then nothing is held."""
-    async with JournalReader(site.bootstrap, partition) as journal:
+    async with JournalReader(site.kafka, partition) as journal:
         store = site.open_store(partition, await journal.end_offset())
         try:
             return await _take_over(site, partition, journal=journal, store=store)

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from app.contracts import wire
 from app.contracts.topics import JOURNAL
+from app.kafka_access import KafkaAccess
 from tables.errors import WrongLedger
 from tables.store import STALE, Changes, Position, Store, StoreForeign
 
@@ -26,11 +27,11 @@ def require_pepper(meta: wire.MetaRecord, check: str) -> None:
 class JournalReader:
     """Reads one journal partition outside the group into one store; closed after a failure."""
 
-    def __init__(self, bootstrap: str, partition: int) -> None:
+    def __init__(self, kafka: KafkaAccess, partition: int) -> None:
         self._stale: set[bytes] | None = None
         self._tp = TopicPartition(JOURNAL, partition)
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
+        self._consumer = kafka.client(
+            AIOKafkaConsumer,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_bytes=FETCH_BYTES,

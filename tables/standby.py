@@ -52,7 +52,7 @@ class Standby:
             await asyncio.sleep(RETRY_S)
 
     async def _tail(self) -> None:
-        async with JournalReader(self._site.bootstrap, self._partition) as journal:
+        async with JournalReader(self._site.kafka, self._partition) as journal:
             end = await journal.end_offset()
             store = self._site.open_store(self._partition, end)
             with contextlib.closing(store):

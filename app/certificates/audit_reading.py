@@ -9,6 +9,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 
+from app.kafka_access import KafkaAccess
+
 FETCH_BYTES = 8 << 20
 FETCH_WAIT_MS = 50  # a fetch in flight holds up the change to the next partition
 POLL_MS = 500
@@ -94,9 +96,11 @@ class PartitionReader:
 
 
 @asynccontextmanager
-async def reader(bootstrap: str, progress: Callable[[int], None]) -> AsyncIterator[PartitionReader]:
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+async def reader(
+    kafka: KafkaAccess, progress: Callable[[int], None]
+) -> AsyncIterator[PartitionReader]:
+    consumer = kafka.client(
+        AIOKafkaConsumer,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_bytes=FETCH_BYTES,
@@ -110,8 +114,8 @@ async def reader(bootstrap: str, progress: Callable[[int], None]) -> AsyncIterat
         await consumer.stop()
 
 
-async def partitions_of(bootstrap: str, topic: str) -> list[int]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+async def partitions_of(kafka: KafkaAccess, topic: str) -> list[int]:
+    admin = kafka.client(AIOKafkaAdminClient)
     try:
         await admin.start()
         (found,) = await admin.describe_topics([topic])

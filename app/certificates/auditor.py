@@ -12,6 +12,7 @@ from app.certificates.audit_journal import JournalFold, Laws, domain_laws
 from app.certificates.audit_partition import PartitionAudit
 from app.certificates.audit_reading import PartitionReader, Reach, Take, partitions_of, reader
 from app.contracts.topics import JOURNAL, STATE, TRANSACTION
+from app.kafka_access import KafkaAccess
 
 PATIENCE_S = 30.0
 SHOWN_DIFFERENCES = 20
@@ -27,7 +28,7 @@ AUDIT_TOPICS = AuditTopics()
 
 
 async def audit(
-    bootstrap: str,
+    kafka: KafkaAccess,
     *,
     topics: AuditTopics = AUDIT_TOPICS,
     patience_s: float = PATIENCE_S,
@@ -40,8 +41,8 @@ async def audit(
     Memory: what one partition's certificates need. Raises `TopicMissing`, `ReadingStopped`,
     `NewerSchema` (written by a newer worker than this) and errors of the broker.
     """
-    partitions = await partitions_of(bootstrap, topics.journal)
-    async with reader(bootstrap, progress) as reading:
+    partitions = await partitions_of(kafka, topics.journal)
+    async with reader(kafka, progress) as reading:
         auditor = _Auditor(reading, topics, patience_s=patience_s, laws=laws)
         for number in partitions:
             await auditor.partition(number)

@@ -10,6 +10,7 @@ from app.certificates.audit_reading import partitions_of
 from app.certificates.database import Database
 from app.certificates.mart import Mart
 from app.contracts.topics import STATE, TRANSACTION
+from app.kafka_access import KafkaAccess
 
 BATCH = 1_000
 POLL_MS = 500
@@ -62,7 +63,7 @@ class Rebuilt(msgspec.Struct, frozen=True):
 
 
 async def rebuild(
-    bootstrap: str,
+    kafka: KafkaAccess,
     database: Database,
     *,
     settle_s: int = SETTLE_S,
@@ -76,15 +77,13 @@ async def rebuild(
     async with database.transaction() as tx:
         await tx.execute(EMPTY)
     mart = Mart(database)
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, max_poll_records=BATCH
-    )
+    consumer = kafka.client(AIOKafkaConsumer, enable_auto_commit=False, max_poll_records=BATCH)
     await consumer.start()
     try:
         # States first: every operation that one of them includes is read after it.
         source = _Source(consumer, mart, progress)
-        states = await source.read(STATE, await _partitions(bootstrap, STATE))
-        transactions = await _partitions(bootstrap, TRANSACTION)
+        states = await source.read(STATE, await _partitions(kafka, STATE))
+        transactions = await _partitions(kafka, TRANSACTION)
         operations = await source.read(TRANSACTION, transactions)
         while await _unsettled(database, settle_s):
             await asyncio.sleep(LOOK_S)
@@ -103,8 +102,8 @@ async def _unsettled(database: Database, settle_s: int) -> bool:
     return row is not None and row["found"] > 0
 
 
-async def _partitions(bootstrap: str, topic: str) -> list[TopicPartition]:
-    return [TopicPartition(topic, number) for number in await partitions_of(bootstrap, topic)]
+async def _partitions(kafka: KafkaAccess, topic: str) -> list[TopicPartition]:
+    return [TopicPartition(topic, number) for number in await partitions_of(kafka, topic)]
 
 
 class _Source:

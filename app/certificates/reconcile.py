@@ -12,6 +12,7 @@ from app.certificates.audit_reading import PartitionReader, Reach, partitions_of
 from app.certificates.database import Database, Row, Transaction
 from app.certificates.mart import payload
 from app.contracts.topics import JOURNAL
+from app.kafka_access import KafkaAccess
 
 PATIENCE_S = 60.0
 POLL_S = 0.5
@@ -125,7 +126,7 @@ class Reconciled(msgspec.Struct, frozen=True):
 
 
 async def reconcile(
-    bootstrap: str, database: Database, *, patience_s: float = PATIENCE_S, late_s: int = LATE_S
+    kafka: KafkaAccess, database: Database, *, patience_s: float = PATIENCE_S, late_s: int = LATE_S
 ) -> Reconciled:
     """Reads the journal up to its present end, waits for the mart to come that far, compares.
 
@@ -136,7 +137,7 @@ async def reconcile(
         await tx.may_take(600)
         await tx.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         await tx.execute(JOURNALED)
-        broken = await _read_journal(bootstrap, tx)
+        broken = await _read_journal(kafka, tx)
         await _caught_up(tx, patience_s)
         found = await tx.rows(DIFFERENCES, late_s=late_s, started_at=started_at)
         totals = await tx.rows(TOTALS)
@@ -157,11 +158,11 @@ async def reconcile(
     return Reconciled(run["run_id"], certificates, len(behind), differences, totals)
 
 
-async def _read_journal(bootstrap: str, tx: Transaction) -> list[dict[str, Any]]:
+async def _read_journal(kafka: KafkaAccess, tx: Transaction) -> list[dict[str, Any]]:
     """Fills the table of the journal; returns the laws that its states break."""
     broken: list[dict[str, Any]] = []
-    async with reader(bootstrap, lambda _count: None) as reading:
-        for number in await partitions_of(bootstrap, JOURNAL):
+    async with reader(kafka, lambda _count: None) as reading:
+        for number in await partitions_of(kafka, JOURNAL):
             partition = _Partition()
             await partition.read(reading, TopicPartition(JOURNAL, number))
             broken += partition.broken

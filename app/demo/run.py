@@ -16,6 +16,7 @@ from app.contracts.topics import BATCHES, PAYMENTS, SALES
 from app.demo.till import Till
 from app.demo.traffic import Day, Line, Message, batch_messages, day
 from app.demo.watching import Watch
+from app.kafka_access import KafkaAccess
 
 WAIT_S = 120.0
 TILLS = 16
@@ -26,7 +27,7 @@ class DemoFailed(RuntimeError):
 
 
 async def demo(
-    bootstrap: str, url: str, clients: Path, *, certificates: int = 1_000, console: Console
+    kafka: KafkaAccess, url: str, clients: Path, *, certificates: int = 1_000, console: Console
 ) -> int:
     """Number of differences that the audit found; raises DemoFailed and TokenMissing."""
     headers = {"Authorization": bearer(clients, "till")}
@@ -36,13 +37,13 @@ async def demo(
     def told(text: str) -> None:
         console.print(f"[dim]{time.monotonic() - started:6.1f} s[/]  {text}", highlight=False)
 
-    async with Watch(bootstrap) as watch:
-        await _send(bootstrap, {PAYMENTS: made.payments[::2]})
-        await _send(bootstrap, {BATCHES: batch_messages(made)})
+    async with Watch(kafka) as watch:
+        await _send(kafka, {PAYMENTS: made.payments[::2]})
+        await _send(kafka, {BATCHES: batch_messages(made)})
         rows = len(made.rows)
         await _reached(watch, lambda: _count(watch, made.batch_id) == rows, "batch issued")
         told(f"{rows:,} certificates issued from batch {made.batch_id}")
-        await _send(bootstrap, {SALES: made.sales, PAYMENTS: made.payments[1::2]})
+        await _send(kafka, {SALES: made.sales, PAYMENTS: made.payments[1::2]})
         await _reached(watch, lambda: _active(watch, made), "all sold certificates active")
         told(f"{made.orders:,} orders sold and paid in disorder: {len(made.sold):,} active")
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as client:
@@ -50,14 +51,14 @@ async def demo(
         await _pay_all(till, made.sold, console)
     answers = ", ".join(f"{count} × {name}" for name, count in sorted(till.answers.items()))
     told(f"tills heard {answers}; {till.repeats} repeated")
-    result = await audit(bootstrap)
+    result = await audit(kafka)
     console.print(audit_table(result))
     console.print(f"audit: {result.difference_count} differences", highlight=False)
     return result.difference_count
 
 
-async def _send(bootstrap: str, messages: dict[str, list[Message]]) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", linger_ms=5)
+async def _send(kafka: KafkaAccess, messages: dict[str, list[Message]]) -> None:
+    producer = kafka.client(AIOKafkaProducer, acks="all", linger_ms=5)
     async with producer:
         sent = [
             await producer.send(topic, value, key.encode())

@@ -8,6 +8,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 
 from app.contracts.topics import ORDER_STATE, STATE
+from app.kafka_access import KafkaAccess
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -21,13 +22,13 @@ _decode = msgspec.json.Decoder(Event).decode
 class Watch:
     """The newest state per certificate and order; `until` waits for a condition on it."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, kafka: KafkaAccess) -> None:
         self.certificates: dict[str, dict[str, Any]] = {}
         self.orders: dict[str, dict[str, Any]] = {}
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = kafka.client(
+            AIOKafkaConsumer,
             STATE,
             ORDER_STATE,
-            bootstrap_servers=bootstrap,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         )

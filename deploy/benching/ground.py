@@ -18,6 +18,7 @@ from app.clients_store import embedded_clients
 from app.contracts.topics import manifest
 from app.embedded_kafka import KafkaBroker
 from app.free_port import free_port
+from app.kafka_access import KafkaAccess
 from app.secrets_store import embedded_secrets
 from app.tether import end, spawn
 from app.topics_admin import ensure_topics
@@ -84,7 +85,7 @@ class Ground:
         """All topics of the product, empty."""
         topics = manifest(PARTITIONS, PARTITIONS)
         await self.drop([topic.name for topic in topics])
-        await ensure_topics(self.broker.bootstrap, topics)
+        await ensure_topics(KafkaAccess(self.broker.bootstrap), topics)
 
     async def drop(self, names: Sequence[str]) -> None:
         async with _Admin(self.broker.bootstrap) as admin:
@@ -111,7 +112,7 @@ class Ground:
     async def load(self, topic: str, messages: Iterable[Message]) -> Ends:
         """Appends by key; how many records went to each partition."""
         await self.ends(topic)  # answered by leaders only: a new topic gets them a little later
-        link = BrokerLink(self.broker.bootstrap)
+        link = BrokerLink(KafkaAccess(self.broker.bootstrap))
         await link.start()
         counts: Ends = dict.fromkeys(range(PARTITIONS), 0)
         try:

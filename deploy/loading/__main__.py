@@ -14,6 +14,7 @@ from rich.table import Table
 from app.certificates.database import Database
 from app.certificates.reconcile import Reconciled, reconcile
 from app.embedded_postgres import PostgresServer
+from app.kafka_access import KafkaAccess
 from app.migrations import migrate
 from deploy.loading import __doc__ as manual
 from deploy.loading.run import Issued, Load, Loaded, Plan, ids_of, issued, write_file
@@ -61,7 +62,7 @@ def _ran(data: Path, plan: Plan, *, workers: int) -> list[str]:
 async def _reconciled(bootstrap: str, dsn: str) -> tuple[Reconciled, float]:
     database, started = Database(dsn), time.monotonic()
     try:
-        result = await reconcile(bootstrap, database)
+        result = await reconcile(KafkaAccess(bootstrap), database)
     finally:
         await database.close()
     return result, time.monotonic() - started

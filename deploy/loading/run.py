@@ -20,6 +20,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from app.certificates.audit_reading import Reach, partitions_of, reader
 from app.contracts.topics import TRANSACTION
 from app.domain.certificates.codes import RANDOM_BYTES, Code, certificate_id, generate, parse
+from app.kafka_access import KafkaAccess
 from app.tether import end, spawn
 from deploy.loading.machinery import Cost, Costs
 from deploy.proving.cluster import CHECKOUT, Cluster, Worker
@@ -207,8 +208,8 @@ async def issued(bootstrap: str, wanted: set[bytes]) -> Issued:
             issues[record.key] += name not in told
             told.add(name)
 
-    async with reader(bootstrap, lambda _count: None) as reading:
-        for number in await partitions_of(bootstrap, TRANSACTION):
+    async with reader(KafkaAccess(bootstrap), lambda _count: None) as reading:
+        for number in await partitions_of(KafkaAccess(bootstrap), TRANSACTION):
             tp = TopicPartition(TRANSACTION, number)
             await reading.read({tp: take}, Reach(await reading.ends([tp]), PATIENCE_S))
             told.clear()

@@ -17,6 +17,7 @@ from app.contracts.topics import manifest
 from app.embedded_kafka import KafkaBroker
 from app.embedded_postgres import PostgresServer
 from app.free_port import free_port
+from app.kafka_access import KafkaAccess
 from app.migrations import migrate
 from app.secrets_store import embedded_secrets, variable
 from app.tether import end, spawn
@@ -50,7 +51,7 @@ def standing(data: Path, load: Load) -> Iterator[Ground]:
         broker = KafkaBroker(data / "broker")
         kafka = broker.start()
         stack.callback(broker.stop)
-        asyncio.run(ensure_topics(kafka, manifest(PARTITIONS, PARTITIONS)))
+        asyncio.run(ensure_topics(KafkaAccess(kafka), manifest(PARTITIONS, PARTITIONS)))
         environment = {
             **secrets,
             "GIFTMARK_KAFKA_URL": kafka,

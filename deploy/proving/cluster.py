@@ -14,6 +14,7 @@ from app.clients_store import bearer, embedded_clients
 from app.contracts.topics import manifest
 from app.embedded_kafka import KafkaBroker
 from app.free_port import free_port
+from app.kafka_access import KafkaAccess
 from app.secrets_store import embedded_secrets
 from app.tether import end, spawn
 from app.topics_admin import ensure_topics
@@ -132,7 +133,7 @@ class Cluster:
         env = {**os.environ, **embedded_secrets(self.data, {})}
         address = self.broker.start()
         topics = manifest(self.partitions, self.partitions)
-        asyncio.run(ensure_topics(address, topics))
+        asyncio.run(ensure_topics(KafkaAccess(address), topics))
         env |= {
             "KAFKA_URL": address,
             "GIFTMARK_DATA_DIR": str(self.data / "workers"),

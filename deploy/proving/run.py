@@ -16,6 +16,7 @@ from app.certificates.database import Database
 from app.certificates.reconcile import reconcile
 from app.contracts import wire
 from app.embedded_postgres import PostgresServer
+from app.kafka_access import KafkaAccess
 from app.migrations import migrate
 from deploy.proving.books import Balance, Books, Kept, balanced, kept, read_books
 from deploy.proving.chaos import Chaos
@@ -130,10 +131,10 @@ async def _judged(scene: Scene, chaos: Chaos, seconds: float) -> Outcome:
     """First all is done that topics asked for, then the audit waits until all is published."""
     bootstrap, load = scene.cluster.broker.bootstrap, scene.load
     await _done(bootstrap, load)
-    audited = await audit(bootstrap)
+    audited = await audit(KafkaAccess(bootstrap))
     mart = Database(scene.database.dsn())
     try:
-        reconciled = await reconcile(bootstrap, mart)
+        reconciled = await reconcile(KafkaAccess(bootstrap), mart)
     finally:
         await mart.close()
     books, history = await read_books(bootstrap), load.history

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from app.contracts.topics import JOURNAL, manifest
+from app.kafka_access import KafkaAccess
 from app.topics_admin import ensure_topics
 from tests.contracts.engine import PARTITIONS
 
@@ -12,4 +13,4 @@ from tests.contracts.engine import PARTITIONS
 @pytest.fixture(scope="session")
 def journal_topic(kafka: str) -> None:
     (topic,) = (t for t in manifest(PARTITIONS, 1) if t.name == JOURNAL)
-    asyncio.run(ensure_topics(kafka, [topic]))
+    asyncio.run(ensure_topics(KafkaAccess(kafka), [topic]))

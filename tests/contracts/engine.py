@@ -17,6 +17,7 @@ from app.contracts import wire
 from app.contracts.topics import COMMANDS, JOURNAL
 from app.domain.decision import Context, Decision, Entity, FollowUp, Reply
 from app.domain.policy import Policy
+from app.kafka_access import KafkaAccess
 from app.tills import Tills
 from tables.draft import DeadLetter
 from tables.journal import Appended, AppendUnknown, BrokerLink
@@ -138,7 +139,8 @@ async def worker(
     offset_ms: int = 0,
     renewal_s: float = 3_600,
 ) -> AsyncIterator[Worker]:
-    link = BrokerLink(kafka)
+    access = KafkaAccess(kafka)
+    link = BrokerLink(access)
     await link.start()
     made: list[Worker] = []
 
@@ -151,7 +153,8 @@ async def worker(
     async def bury(dead: list[DeadLetter]) -> None:
         made[0].dead.extend(dead)
 
-    site = Site(kafka, path / name, "toy", name, pepper, link, SharedMemory(), prove, offset_ms)
+    memory = SharedMemory()
+    site = Site(access, path / name, "toy", name, pepper, link, memory, prove, offset_ms)
 
     def fatal(error: BaseException) -> None:
         made[0].fatal.append(error)

@@ -15,6 +15,7 @@ from app.contracts.topics import STATE, TRANSACTION, Topic
 from app.domain.certificates.events import Audit, Moved
 from app.domain.certificates.state import Certificate, Lifecycle
 from app.domain.policy import Policy
+from app.kafka_access import KafkaAccess
 from app.topics_admin import ensure_topics
 
 NOMINAL = 3_000
@@ -107,7 +108,7 @@ class History:
 
     async def create(self, bootstrap: str) -> None:
         names = (self.topics.journal, self.topics.state, self.topics.transaction)
-        await ensure_topics(bootstrap, [Topic(name, 1, {}) for name in names])
+        await ensure_topics(KafkaAccess(bootstrap), [Topic(name, 1, {}) for name in names])
 
     async def send(self, bootstrap: str) -> None:
         await self.create(bootstrap)

@@ -15,6 +15,7 @@ from faust.types import TP
 from agents.handling import agent_for
 from app.batches import Batch
 from app.contracts.topics import Topic
+from app.kafka_access import KafkaAccess
 from app.settings import Settings
 from app.topics_admin import ensure_topics
 from app.transport import BatchConsumer
@@ -128,7 +129,7 @@ async def group(
     kafka: str, path: Path, *, partitions: int = 1, config: dict[str, str] | None = None
 ) -> AsyncIterator[Group]:
     topic = Topic(f"t{uuid.uuid4().hex[:8]}", partitions, config or {})
-    await ensure_topics(kafka, [topic])
+    await ensure_topics(KafkaAccess(kafka), [topic])
     made = Group(kafka, path, topic)
     try:
         yield made

@@ -16,6 +16,7 @@ from app.certificates.publishing import Publisher
 from app.contracts import wire
 from app.contracts.topics import JOURNAL, Topic
 from app.domain.policy import Policy
+from app.kafka_access import KafkaAccess
 from app.tills import Tills
 from app.topics_admin import ensure_topics
 from tables.journal import BrokerLink
@@ -68,8 +69,8 @@ class Press:
 @asynccontextmanager
 async def press(kafka: str) -> AsyncIterator[Press]:
     topic = f"published-{uuid.uuid4().hex[:8]}"
-    await ensure_topics(kafka, [Topic(topic, 1, {})])
-    link = BrokerLink(kafka)
+    await ensure_topics(KafkaAccess(kafka), [Topic(topic, 1, {})])
+    link = BrokerLink(KafkaAccess(kafka))
     await link.start()
     try:
         yield Press(kafka, link, topic)

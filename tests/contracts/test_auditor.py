@@ -11,6 +11,7 @@ from app.certificates.audit_reading import TopicMissing
 from app.certificates.auditor import AuditTopics, audit, audit_table
 from app.contracts import wire
 from app.contracts.messages import Delta
+from app.kafka_access import KafkaAccess
 from tests.contracts.fabricated import STEPS, History, produce
 
 PATIENCE_S = 0.5
@@ -24,7 +25,9 @@ def lawless(_state: msgspec.Raw) -> list[str]:
 
 async def audited(history: History, kafka: str) -> AuditResult:
     await history.send(kafka)
-    return await audit(kafka, topics=history.topics, patience_s=PATIENCE_S, laws=lawless)
+    return await audit(
+        KafkaAccess(kafka), topics=history.topics, patience_s=PATIENCE_S, laws=lawless
+    )
 
 
 async def test_a_true_history_has_no_differences(kafka: str) -> None:
@@ -199,7 +202,7 @@ async def test_it_waits_for_a_publisher_that_is_behind(kafka: str) -> None:
     seen = asyncio.Event()
     auditing = asyncio.create_task(
         audit(
-            kafka,
+            KafkaAccess(kafka),
             topics=history.topics,
             patience_s=30,
             laws=lawless,
@@ -227,4 +230,6 @@ async def test_what_is_published_after_the_journals_end_is_left_to_the_next_audi
 
 async def test_a_missing_topic_is_an_error_not_a_clean_bill(kafka: str) -> None:
     with pytest.raises(TopicMissing, match="no-journal"):
-        await audit(kafka, topics=AuditTopics("no-journal", "no-state", "no-transaction"))
+        await audit(
+            KafkaAccess(kafka), topics=AuditTopics("no-journal", "no-state", "no-transaction")
+        )

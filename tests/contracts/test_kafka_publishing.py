@@ -17,6 +17,7 @@ from app.certificates.publishing import Publisher
 from app.contracts import wire
 from app.contracts.topics import BI, JOURNAL, NOTIFICATIONS, STATE, TRANSACTION, Topic
 from app.domain.policy import Policy
+from app.kafka_access import KafkaAccess
 from app.tills import Tills
 from app.topics_admin import ensure_topics
 from tables.journal import BrokerLink
@@ -42,7 +43,7 @@ class Told(msgspec.Struct, frozen=True):
 async def test_a_publisher_that_ends_before_its_commit_leaves_equal_ids_only(
     kafka: str, tmp_path: Path
 ) -> None:
-    link = BrokerLink(kafka)
+    link = BrokerLink(KafkaAccess(kafka))
     await link.start()
     async with group(kafka, tmp_path) as one:
         expected = await _journal_of_certificates(one)
@@ -65,7 +66,7 @@ async def test_a_publisher_that_ends_before_its_commit_leaves_equal_ids_only(
 async def _journal_of_certificates(one: Group) -> int:
     """A true history on the group's topic; returns how many transactions it makes."""
     names = [Topic(f"{one.id}-{name}", 1, {}) for name in (STATE, TRANSACTION, BI, NOTIFICATIONS)]
-    await ensure_topics(one.kafka, names)
+    await ensure_topics(KafkaAccess(one.kafka), names)
     history = History(f"gc_{n}" for n in range(CERTIFICATES))
     records = [
         (one.topic.name, key, value)

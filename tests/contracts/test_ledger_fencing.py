@@ -8,6 +8,7 @@ import pytest
 
 from app.contracts import wire
 from app.contracts.topics import JOURNAL
+from app.kafka_access import KafkaAccess
 from tables import ledger
 from tables.errors import LedgerError, OutcomeUnknown, OwnerUnavailable, WrongLedger
 from tables.journal import Appended, AppendUnknown, BrokerLink, Fenced, FencedWriter
@@ -17,7 +18,7 @@ from tests.contracts.engine import balances, fresh_partition, journal, key_on, u
 
 async def test_a_second_opener_fences_the_first(kafka: str, journal_topic: None) -> None:
     partition = fresh_partition()
-    link = BrokerLink(kafka)
+    link = BrokerLink(KafkaAccess(kafka))
     await link.start()
     first, second = FencedWriter(link, f"f{partition}"), FencedWriter(link, f"f{partition}")
     one = await _first_append(first, partition)

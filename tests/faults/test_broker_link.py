@@ -9,6 +9,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from app.contracts.topics import JOURNAL, manifest
+from app.kafka_access import KafkaAccess
 from app.topics_admin import ensure_topics
 from deploy.proving.links import LinkedBroker, Links, Mode
 from tables import journal
@@ -27,7 +28,7 @@ def links(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Links]:
     try:
         address = broker.start()
         topics = [topic for topic in manifest(1, 1) if topic.name == JOURNAL]
-        asyncio.run(ensure_topics(address, topics))
+        asyncio.run(ensure_topics(KafkaAccess(address), topics))
         yield links
     finally:
         broker.stop()
@@ -37,7 +38,7 @@ def links(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Links]:
 @pytest.fixture
 async def link(links: Links, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BrokerLink]:
     monkeypatch.setattr(journal, "TIMEOUT_MS", TIMEOUT_S * 1_000)
-    link = BrokerLink(f"127.0.0.1:{links.by_name[NAME].port}")
+    link = BrokerLink(KafkaAccess(f"127.0.0.1:{links.by_name[NAME].port}"))
     await link.start()
     yield link
     await link.stop()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.contracts.topics import JOURNAL, manifest
+from app.kafka_access import KafkaAccess
 from app.topics_admin import ensure_topics
 from tests.contracts.engine import PARTITIONS
 from tests.faults import directed
@@ -23,7 +24,7 @@ STORIES = tuple(dict.fromkeys(story for _, story in GUARDS))
 @pytest.fixture(scope="session")
 def journal_topic(kafka: str) -> None:
     (topic,) = (t for t in manifest(PARTITIONS, 1) if t.name == JOURNAL)
-    asyncio.run(ensure_topics(kafka, [topic]))
+    asyncio.run(ensure_topics(KafkaAccess(kafka), [topic]))
 
 
 @pytest.fixture(scope="module")

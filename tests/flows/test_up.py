@@ -22,6 +22,7 @@ from app import supervisor
 from app.contracts.topics import Topic
 from app.embedded_kafka import KafkaBroker
 from app.embedded_postgres import PostgresError, PostgresServer
+from app.kafka_access import KafkaAccess
 from app.processes import ProcessSpec, TendedProcess
 from app.supervisor import only_one
 from app.topics_admin import ensure_topics
@@ -44,7 +45,7 @@ async def first_record(address: str) -> bytes | None:
 
 async def test_a_killed_broker_keeps_its_records_and_its_port(broker: KafkaBroker) -> None:
     address = broker.bootstrap
-    await ensure_topics(address, [Topic("kept", 1, {})])
+    await ensure_topics(KafkaAccess(address), [Topic("kept", 1, {})])
     async with AIOKafkaProducer(bootstrap_servers=address, acks="all") as producer:
         await producer.send_and_wait("kept", b"before the kill")
     broker.kill()

@@ -11,6 +11,7 @@ from app.certificates.reconcile import reconcile
 from app.contracts import wire
 from app.contracts.topics import STATE, TRANSACTION
 from app.domain.policy import Policy
+from app.kafka_access import KafkaAccess
 from app.mart_role import NightService
 from app.settings import Settings
 from tests.contracts.fabricated import History
@@ -68,7 +69,7 @@ async def test_every_money_field_is_compared(
 
 async def test_a_damaged_record_is_a_difference(kafka: str, database: Database, due: Due) -> None:
     await due(DAMAGED)
-    found = await reconcile(kafka, database, patience_s=0)
+    found = await reconcile(KafkaAccess(kafka), database, patience_s=0)
     (broken,) = [row for row in found.differences if row["certificate_id"] == "gc_spoiled"]
     assert (broken["kind"], broken["journal"][:11]) == ("law", "record 0/2:")
     assert found.certificates == 1

@@ -17,6 +17,7 @@ from app.contracts import dead_letters as wire
 from app.contracts.messages import SCHEMA, SOURCE, AuditPart, Envelope, GiftCertificateBI
 from app.contracts.topics import BATCHES, BI, HANDLED
 from app.domain.certificates.times import rfc3339
+from app.kafka_access import KafkaAccess
 
 LIST_MOST = 1_000
 HANDLED_MOST = 500
@@ -51,11 +52,13 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 class Desk:
     """Opens its connections for each act: there are few."""
 
-    def __init__(self, bootstrap: str, graves: DeadLetterSealer, now_ms: Callable[[], int]) -> None:
-        self._bootstrap = bootstrap
+    def __init__(
+        self, kafka: KafkaAccess, graves: DeadLetterSealer, now_ms: Callable[[], int]
+    ) -> None:
+        self._kafka = kafka
         self._graves = graves
         self._now_ms = now_ms
-        self._shelf = Shelf(bootstrap)
+        self._shelf = Shelf(kafka)
 
     async def listing(self, wanted: Wanted, *, limit: int = 100) -> Listing:
         """Open letters; nothing is unsealed."""
@@ -157,8 +160,8 @@ class Desk:
 
     @asynccontextmanager
     async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+        producer = self._kafka.client(
+            AIOKafkaProducer,
             acks="all",
             enable_idempotence=True,
             max_request_size=MESSAGE_MOST,

@@ -11,6 +11,7 @@ from app.certificates.audit_reading import PartitionReader, Reach, Take, partiti
 from app.certificates.dead_letters.letters import SOURCES, Letter, Name, Wanted
 from app.contracts.dead_letters import Handled
 from app.contracts.topics import HANDLED
+from app.kafka_access import KafkaAccess
 
 Places = Callable[[str], Awaitable[list[TopicPartition]]]
 PATIENCE_S = 10.0
@@ -26,13 +27,13 @@ class Listing(msgspec.Struct):
 
 
 class Shelf:
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: KafkaAccess) -> None:
+        self._kafka = kafka
 
     async def open_letters(self, wanted: Wanted, *, limit: int) -> Listing:
         """In the order of their names, without their values."""
         listing = Listing([], Counter())
-        async with reader(self._bootstrap, lambda _count: None) as reading:
+        async with reader(self._kafka, lambda _count: None) as reading:
             handled = await self._handled(reading)
             take = _taker(listing, wanted, handled, limit=limit)
             for tp in await self._wanted_places(wanted):
@@ -40,13 +41,13 @@ class Shelf:
         return listing
 
     async def handled(self) -> dict[str, Handled]:
-        async with reader(self._bootstrap, lambda _count: None) as reading:
+        async with reader(self._kafka, lambda _count: None) as reading:
             return await self._handled(reading)
 
     @asynccontextmanager
     async def finding(self) -> AsyncIterator["Finder"]:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+        consumer = self._kafka.client(
+            AIOKafkaConsumer,
             enable_auto_commit=False,
             auto_offset_reset="none",
             fetch_max_wait_ms=50,
@@ -71,7 +72,7 @@ class Shelf:
         return [tp for topic in topics for tp in await self._places(topic)]
 
     async def _places(self, topic: str) -> list[TopicPartition]:
-        numbers = await partitions_of(self._bootstrap, topic)
+        numbers = await partitions_of(self._kafka, topic)
         return [TopicPartition(topic, number) for number in numbers]
 
 

@@ -9,6 +9,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app.certificates.audit_reading import partitions_of
+from app.kafka_access import KafkaAccess
 from deploy.proving.cluster import CHECKOUT
 from tests.flows.certificates.town import Town
 
@@ -57,7 +58,7 @@ async def whole(town: Town, topic: str) -> list[Any]:
     """All records of a topic."""
     consumer = AIOKafkaConsumer(bootstrap_servers=town.bootstrap, auto_offset_reset="earliest")
     async with consumer:
-        numbers = await partitions_of(town.bootstrap, topic)
+        numbers = await partitions_of(KafkaAccess(town.bootstrap), topic)
         tps = [TopicPartition(topic, number) for number in numbers]
         consumer.assign(tps)
         ends, found = await consumer.end_offsets(tps), []

@@ -16,6 +16,7 @@ from app.certificates.reconcile import reconcile
 from app.contracts.topics import PAYMENTS, SALES
 from app.domain.certificates.codes import grouped, parse
 from app.embedded_postgres import PostgresServer
+from app.kafka_access import KafkaAccess
 from app.migrations import migrate
 from deploy.proving.cluster import Cluster
 from tests.flows.certificates.sms_gateway import SmsGateway, running_gateway
@@ -264,7 +265,7 @@ async def test_without_the_database_everybody_sells_and_pays_and_the_messages_co
         (message,) = await place.gateway.delivered(phone)
         assert message["posts"] == 1
     database = Database(place.database)
-    result = await reconcile(town.bootstrap, database, patience_s=30)
+    result = await reconcile(KafkaAccess(town.bootstrap), database, patience_s=30)
     row = await database.one(
         "SELECT sum(-d_held) AS spent FROM mart.operation"
         " WHERE certificate_id = ANY(%(ids)s) AND transaction_type = 'Captured'",

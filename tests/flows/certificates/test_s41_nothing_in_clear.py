@@ -14,6 +14,7 @@ from rocksdict import AccessType, Options, Rdict
 from app.certificates.auditor import audit
 from app.contracts.topics import INBOUND, manifest
 from app.domain.certificates.codes import Code, parse
+from app.kafka_access import KafkaAccess
 from tests.flows.certificates.scene import Scene
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -140,6 +141,6 @@ async def test_the_audit_finds_no_difference(scene: Scene, brisk: Scene, name: s
     place = {"scene": scene, "brisk": brisk}[name]
     if not place.codes:
         await place.active()
-    result = await audit(place.cluster.broker.bootstrap)
+    result = await audit(KafkaAccess(place.cluster.broker.bootstrap))
     assert result.certificates > 0
     assert result.difference_count == 0, result.differences

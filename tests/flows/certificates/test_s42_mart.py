@@ -14,6 +14,7 @@ from app.certificates.mart import SOURCES, Mart
 from app.certificates.mart_rebuild import rebuild
 from app.certificates.reconcile import Reconciled, reconcile
 from app.contracts.topics import TRANSACTION
+from app.kafka_access import KafkaAccess
 from deploy.proving.cluster import CHECKOUT
 from tests.flows.certificates.town import Town
 
@@ -55,7 +56,7 @@ async def some_business(town: Town) -> None:
 
 async def agreed(town: Town, database: Database) -> Reconciled:
     """The reconciliation, with nothing left behind."""
-    result = await reconcile(town.bootstrap, database, patience_s=20)
+    result = await reconcile(KafkaAccess(town.bootstrap), database, patience_s=20)
     assert (result.differences, result.behind) == ([], 0)
     return result
 
@@ -113,7 +114,7 @@ async def test_a_rebuilt_mart_opens_what_retention_has_eaten(
     younger = await town.active()
     await agreed(town, database)
 
-    done = await rebuild(town.bootstrap, database, settle_s=2)
+    done = await rebuild(KafkaAccess(town.bootstrap), database, settle_s=2)
     assert done.openings == before.certificates
     rows = {row["certificate_id"]: row for row in await database.rows(SUMS)}
     assert all(row["moved"] == row["balance"] for row in rows.values())
@@ -140,14 +141,14 @@ async def test_a_wrong_mart_is_told_by_name_and_kept(town: Town, database: Datab
             "INSERT INTO mart.certificate (certificate_id, sequence, last_operation_at)"
             " VALUES ('gc_nobody', 1, now() - interval '1 day')"
         )
-    result = await reconcile(town.bootstrap, database, patience_s=1, late_s=0)
+    result = await reconcile(KafkaAccess(town.bootstrap), database, patience_s=1, late_s=0)
     kinds = {row["certificate_id"]: row["kind"] for row in result.differences}
     assert kinds == {card.id: "different", lost.id: "missing", "gc_nobody": "unknown"}
     kept = await database.rows(
         "SELECT certificate_id FROM mart.recon_difference WHERE run_id = %(id)s", id=result.run_id
     )
     assert {row["certificate_id"] for row in kept} == set(kinds)
-    await rebuild(town.bootstrap, database, settle_s=2)
+    await rebuild(KafkaAccess(town.bootstrap), database, settle_s=2)
     await agreed(town, database)
 
 

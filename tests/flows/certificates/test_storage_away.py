@@ -3,6 +3,7 @@
 from app.certificates.database import Database
 from app.certificates.reconcile import reconcile
 from app.embedded_postgres import PostgresServer
+from app.kafka_access import KafkaAccess
 from tests.flows.certificates.town import Town, row_of
 
 UPLOAD = "/certificates/upload/batch"
@@ -31,6 +32,6 @@ async def test_without_its_database_only_the_batch_routes_fail(
     again = await town.post(UPLOAD, chunk, client="loader", key="k", Prefer="wait=20")
     assert (again.status_code, again.json()["issued"]) == (200, 1)
     database = Database(town_database)
-    result = await reconcile(town.bootstrap, database, patience_s=20)
+    result = await reconcile(KafkaAccess(town.bootstrap), database, patience_s=20)
     await database.close()
     assert (result.differences, result.behind) == ([], 0)

@@ -10,6 +10,7 @@ import pytest
 
 from app.contracts.topics import manifest
 from app.embedded_postgres import PostgresServer
+from app.kafka_access import KafkaAccess
 from app.marking import people
 from app.marking.database import connect
 from app.migrations import migrate
@@ -42,7 +43,7 @@ async def rig(dsn: str, sandbox: str) -> AsyncIterator[Rig]:
 @pytest.fixture(scope="session")
 def stack_environment(kafka: str, postgres_server: PostgresServer, sandbox: str) -> dict[str, str]:
     """Topics and schema of the stack, and how its workers are told of everything."""
-    asyncio.run(ensure_topics(kafka, manifest(4, 4)))
+    asyncio.run(ensure_topics(KafkaAccess(kafka), manifest(4, 4)))
     return environment(_own_database(postgres_server), kafka, sandbox)
 
 
