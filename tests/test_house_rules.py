@@ -84,6 +84,18 @@ def positional(function: Function) -> int:
     return len(arguments) - bound
 
 
+def anonymous(tree: ast.AST) -> list[str]:
+    """Calls that make a client of Kafka and do not say who it is."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    found = [(ast.unparse(call.func), {given.arg for given in call.keywords}) for call in calls]
+    return [
+        name
+        for name, given in found
+        if re.search(r"\bAIOKafka(Client|Consumer|Producer|AdminClient)$", name)
+        or ("broker" in given and "broker_credentials" not in given)
+    ]
+
+
 def injected(function: Function) -> bool:
     """Tests and fixtures: nobody passes their arguments by position."""
     marks = [ast.unparse(decorator) for decorator in function.decorator_list]
@@ -115,6 +127,13 @@ def test_the_package_is_imported_by_its_parts(module: Path) -> None:
     plain = [a.name for node in imports if isinstance(node, ast.Import) for a in node.names]
     assert not set(plain) & set(PACKAGES)
     assert [node for node in imports if isinstance(node, ast.ImportFrom) and node.level] == []
+
+
+def test_clients_of_kafka_are_told_who_they_are(module: Path) -> None:
+    """`KafkaAccess.client` makes them all; Faust makes its own, of credentials."""
+    if module.relative_to(CHECKOUT).parts[0] not in PACKAGES:
+        return
+    assert anonymous(ast.parse(module.read_text())) == []
 
 
 def test_names_say_what_they_hold(module: Path) -> None:
@@ -174,3 +193,17 @@ def test_arguments_and_lines_are_counted_without_self_and_docstring() -> None:
 @pytest.mark.parametrize("word", ["todo", "fixme"])
 def test_unfinished_words_are_found(word: str) -> None:
     assert UNFINISHED.search(f"# {word.upper()}: later")
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("AIOKafkaProducer(bootstrap_servers=a)", ["AIOKafkaProducer"]),
+        ("aiokafka.AIOKafkaConsumer(t, bootstrap_servers=a)", ["aiokafka.AIOKafkaConsumer"]),
+        ("faust.App(n, broker=a)", ["faust.App"]),
+        ("faust.App(n, broker=a, broker_credentials=c)", []),
+        ("kafka.client(AIOKafkaProducer, acks=1)", []),
+    ],
+)
+def test_clients_that_do_not_say_who_they_are_are_found(code: str, found: list[str]) -> None:
+    assert anonymous(ast.parse(code)) == found

@@ -1,16 +1,25 @@
 """What a process is given from outside: refused when it is no key, not shown when it is one."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from app.cli import cli
 from app.contracts.topics import BI, TRANSACTION
+from app.kafka_access import KafkaAccess
+from app.kafka_settings import KafkaSettings
 from app.marking_settings import MarkingSettings, marking_settings
 from app.secrets_store import NAMES, new_key, variable
 from app.settings import Settings, settings
 
+SASL = {
+    "SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+    "SASL_MECHANISM": "PLAIN",
+    "USERNAME": "giftmark",
+    "PASSWORD": "sec-ret",
+}
 SHORT = new_key()[:40] + "AA=="  # 31 bytes
 WORSE = new_key()[:-1] + "*"
 
@@ -93,6 +102,54 @@ def test_config_shows_no_password_of_a_gateway(
 ) -> None:
     monkeypatch.setenv("GIFTMARK_SMS_URL", f"https://us:{password}@sms.example/v1")
     assert "sms_url = 'https://***@sms.example/v1'\n" in config()
+
+
+@pytest.mark.parametrize(
+    ("given", "refusal"),
+    [
+        ({"SECURITY_PROTOCOL": "TLS"}, "kafka_security_protocol"),
+        ({"PASSWORD": "sec-ret"}, "kafka_password: of no use with PLAINTEXT"),
+        ({"CA_FILE": "ca.pem"}, "kafka_ca_file: of no use with PLAINTEXT"),
+        ({**SASL, "CA_FILE": "ca.pem"}, "kafka_ca_file: of no use with SASL_PLAINTEXT"),
+        ({**SASL, "SASL_MECHANISM": "GSSAPI"}, "kafka_sasl_mechanism"),
+        ({**SASL, "SASL_MECHANISM": None}, "kafka_sasl_mechanism: needed with SASL_PLAINTEXT"),
+        ({**SASL, "PASSWORD": None}, "kafka_password: needed with SASL_PLAINTEXT"),
+        ({**SASL, "SECURITY_PROTOCOL": "SSL"}, "kafka_sasl_mechanism: of no use with SSL"),
+        ({"SECURITY_PROTOCOL": "SSL", "CA_FILE": "gone.pem"}, "kafka_ca_file: gone.pem: "),
+        ({"SECURITY_PROTOCOL": "SSL", "CA_FILE": __file__}, "kafka_ca_file: "),
+        ({"SECURITY_PROTOCOL": "SSL", "KEY_FILE": "our.key"}, "kafka_key_file: a certificate and"),
+        (
+            {"SECURITY_PROTOCOL": "SSL", "KEY_FILE": "our.key", "CERTIFICATE_FILE": "our.pem"},
+            "kafka_certificate_file: our.pem, our.key: ",
+        ),
+    ],
+)
+def test_what_cannot_open_a_broker_is_refused(
+    given: dict[str, str | None], refusal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(given, monkeypatch)
+    with pytest.raises(ValueError, match=refusal) as refused:
+        KafkaSettings()
+    assert "sec-ret" not in str(refused.value)
+
+
+def test_the_password_of_the_broker_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(SASL, monkeypatch)
+    assert "kafka_username = 'giftmark'\n" in config()
+    assert "sec-ret" not in config() + repr(settings()) + repr(settings().kafka)
+
+
+def test_an_address_of_the_command_line_goes_before_that_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tell({"URL": "here:9092"}, monkeypatch)
+    assert KafkaSettings(kafka_url="there:9092").kafka == KafkaAccess("there:9092")
+
+
+def tell(given: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in given.items():
+        if value is not None:
+            monkeypatch.setenv(f"GIFTMARK_KAFKA_{name}", value)
 
 
 def config() -> str:
