@@ -1,5 +1,6 @@
 """Which brokers there are and how they know us, read from the environment."""
 
+import contextlib
 import ssl
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -11,6 +12,16 @@ from app.kafka_access import KafkaAccess
 
 _TLS = ("kafka_ca_file", "kafka_certificate_file", "kafka_key_file")
 _SASL = ("kafka_sasl_mechanism", "kafka_username", "kafka_password")
+
+
+class _OneSidedClose(ssl.SSLObject):
+    """Tells the broker that it closes and leaves: a broker that reads this together with a
+    request answers it only when the connection ends, and we would wait for half a minute.
+    """
+
+    def unwrap(self) -> None:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            super().unwrap()
 
 
 class KafkaSettings(BaseSettings):
@@ -66,6 +77,7 @@ class KafkaSettings(BaseSettings):
             context = ssl.create_default_context(cafile=authority)
         except OSError as error:
             raise ValueError(f"kafka_ca_file: {authority}: {error}") from error
+        context.sslobject_class = _OneSidedClose
         if certificate is None:
             return context
         try:

@@ -82,10 +82,10 @@ class SecuredBroker(KafkaBroker):
     def __init__(self, data: Path) -> None:
         super().__init__(data)
         self._ports = {name: free_port() for name in PROTOCOLS}
-        data.mkdir(parents=True, exist_ok=True)
-        self.authority = authority(data / "authority")
-        self._identity = self.authority.issue(data / "broker")
-        self._guest = self.authority.issue(data / "guest")
+        papers = data.parent
+        self.authority = authority(papers / "authority")
+        self._identity = self.authority.issue(papers / "broker")
+        self._guest = self.authority.issue(papers / "guest")
 
     def address(self, listener: str) -> str:
         return f"127.0.0.1:{self._ports[listener]}"

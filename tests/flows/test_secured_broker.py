@@ -1,6 +1,8 @@
 """Brokers that ask who comes: workers and commands are let in, or told why they are not."""
 
 import asyncio
+import contextlib
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
+from app.kafka_settings import KafkaSettings
 from app.settings import settings
 from tests.flows.secured import (
     BY_PLAIN,
@@ -34,7 +37,7 @@ REFUSED: dict[str, tuple[Way, str]] = {
     "wrong password": (("SEALED", BY_PLAIN | WRONG), "SaslAuthenticationFailed"),
     "wrong SCRAM password": (("SEALED", BY_SCRAM | WRONG), "SaslAuthenticationFailed"),
     "mechanism": (("CLEAR", BY_SCRAM | OTHER), "UnsupportedSaslMechanism"),
-    "no certificate": (("MUTUAL", NO_PAPERS), "CERTIFICATE_REQUIRED"),
+    "no certificate": (("MUTUAL", NO_PAPERS), "_ALERT_"),
 }
 NOBODY: Words = {"SECURITY_PROTOCOL": None, "CA_FILE": None, **NO_PAPERS}
 
@@ -101,3 +104,23 @@ def test_who_does_not_say_who_it_is_comes_to_nothing(listener: str, run: Run) ->
     done = run((listener, NOBODY), "topics")
     assert done.exit_code == 2, done.output
     assert "cannot reach the broker at 127.0.0.1:" in done.output
+
+
+def test_a_connection_is_closed_without_the_brokers_consent(tmp_path: Path) -> None:
+    centre = authority(tmp_path / "authority")
+    broker = centre.issue(tmp_path / "broker")
+    known = KafkaSettings(
+        kafka_security_protocol="SSL", kafka_ca_file=centre.certificate_file
+    ).kafka
+    asked = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    asked.load_cert_chain(broker.certificate_file, broker.key_file)
+    forth, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = known.security["ssl_context"].wrap_bio(back, forth, server_hostname="127.0.0.1")
+    theirs = asked.wrap_bio(forth, back, server_side=True)
+    for side in (ours, theirs, ours, theirs):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    theirs.write(b"an answer on its way")
+    assert ours.read() == b"an answer on its way"
+    ours.unwrap()
+    assert theirs.read() == b""
