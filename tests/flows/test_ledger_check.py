@@ -15,6 +15,7 @@ from app.cli import cli
 from app.contracts import wire
 from app.contracts.topics import JOURNAL, manifest
 from app.embedded_kafka import KafkaBroker
+from app.kafka_access import KafkaAccess
 from app.ledger_check import require_ledger
 from app.migrations import migrate
 from app.secrets_store import NAMES, variable
@@ -45,7 +46,7 @@ async def append(kafka: str, *records: tuple[bytes, bytes]) -> None:
 @pytest.fixture
 def kafka(broker: KafkaBroker) -> str:
     """A ledger of its own: two partitions, nothing written."""
-    asyncio.run(ensure_topics(broker.bootstrap, manifest(PARTITIONS, 1)))
+    asyncio.run(ensure_topics(KafkaAccess(broker.bootstrap), manifest(PARTITIONS, 1)))
     return broker.bootstrap
 
 
@@ -89,7 +90,7 @@ def test_another_pepper_or_number_of_partitions_ends_either_role(
 
 async def test_an_own_an_empty_and_a_newer_ledger_pass(broker: KafkaBroker) -> None:
     kafka = broker.bootstrap
-    await ensure_topics(kafka, manifest(PARTITIONS, 1))
+    await ensure_topics(KafkaAccess(kafka), manifest(PARTITIONS, 1))
     mine = known(kafka)
     other = known(kafka, code_pepper=base64.b64encode(b"x" * 32).decode())
     await require_ledger(mine)

@@ -62,7 +62,7 @@ async def test_every_money_field_is_compared(
         for name in MONEY_FIELDS:
             changed = f"UPDATE mart.certificate SET {name} = {name} + 1"
             await tx.execute(changed + " WHERE certificate_id = %(id)s", id=f"gc_{name}")
-    found = await reconcile(kafka, database, patience_s=0)
+    found = await reconcile(KafkaAccess(kafka), database, patience_s=0)
     differences = {(row["certificate_id"], row["kind"]) for row in found.differences}
     assert differences == {(f"gc_{name}", "different") for name in MONEY_FIELDS}
 
