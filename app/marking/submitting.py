@@ -23,6 +23,7 @@ from app.marking.exchange import see_date
 from app.marking.failures import pause
 from app.marking.freezing import renew_request, signature_of
 from app.marking.messages_ru import DOCUMENT_SIGNATURE, TYPE_CLOSED
+from app.marking.notices import tell_move
 from app.marking.polls import ensure_poll
 from app.marking.refusals import step_refused
 from app.marking.sealing import report_place
@@ -100,7 +101,8 @@ async def _document_refused(
         )
         if work.row.status is S.DOC_SENDING:
             change = Change(S.DOC_REJECTED, reason="document-invalid", details={"errors": errors})
-            await store.move(tx, work.lease, change, row=work.row)
+            if await store.move(tx, work.lease, change, row=work.row) is not None:
+                await tell_move(tx, work.row, S.DOC_REJECTED)
         else:
             await step_refused(tx, work.row.id, step=work.row.status, error="document-invalid")
     return AGAIN

@@ -146,6 +146,8 @@ async def test_a_type_that_the_group_may_not_use_is_said_and_told(rig: Rig) -> N
     await rig.until_status(order, "DOC_REJECTED")
     assert await document_errors(rig) == ["Этот документ недоступен для товарной группы.", text]
     assert await rig.count(FINAL) == 1
+    told = "select count(*) from marking.notifications where kind = 'order.doc_rejected'"
+    assert await rig.count(told) == 1
 
 
 async def test_a_refused_signature_of_a_document_asks_for_another(rig: Rig) -> None:
