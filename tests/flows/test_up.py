@@ -132,6 +132,14 @@ def assert_commands_find_it(env: Path) -> None:
     assert re.search(r"database_url = 'postgresql://\*\*\*@", done.stdout)
 
 
+def test_the_embedded_broker_is_not_asked_for_tls(tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "app", "up", "--data", str(tmp_path))
+    env = {"PATH": os.environ["PATH"], "GIFTMARK_KAFKA_SECURITY_PROTOCOL": "SSL"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "SECURITY_PROTOCOL is for a broker named by KAFKA_URL" in done.stdout
+
+
 @pytest.mark.parametrize(("once", "code"), [(True, 130), (False, 0)])
 def test_only_an_interrupted_demo_counts_as_not_done(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, once: bool, code: int
