@@ -5,8 +5,9 @@ import os
 import re
 import socket
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from psycopg2 import OperationalError, ProgrammingError
@@ -29,6 +30,9 @@ from app.migrations import MigrationRefused, require_current
 from app.settings import Settings, settings
 from app.supervisor import up as run_everything
 from app.users_cli import users
+
+if TYPE_CHECKING:
+    from faust import App
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 cli.add_typer(marking, name="marking")
@@ -63,25 +67,33 @@ def worker(
     from app.ledger_check import require_ledger  # noqa: PLC0415
     from app.worker import alone_in, install_loop, run  # noqa: PLC0415 - loop first, then the app
 
+    if role not in {"ledger", "services"}:
+        raise typer.BadParameter("ledger or services", param_hint="--role")
     known = settings()
+    alone: AbstractContextManager[None] = nullcontext()
     if role == "services":
         _require_database(known.database_url)
-    with broker_needed(known.kafka):
-        asyncio.run(require_ledger(known))
-    logs.configure(known.log_format, known.log_level)
-    install_loop()
-    asyncio.set_event_loop(asyncio.new_event_loop())
+    else:
+        alone = alone_in(known.data_dir / known.worker_name)
+    with alone:
+        with broker_needed(known.kafka):
+            asyncio.run(require_ledger(known))
+        logs.configure(known.log_format, known.log_level)
+        install_loop()
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        run(_app(role, known))
+
+
+def _app(role: str, known: Settings) -> "App":
+    """Not before there is a loop."""
+    internal = _internal_socket(known.internal_host, known.internal_port)
     if role == "ledger":
         from app.ledger_role import LedgerRole  # noqa: PLC0415
 
-        with alone_in(known.data_dir / known.worker_name):
-            run(LedgerRole(known, _internal_socket(known.internal_host, known.internal_port)).app)
-    elif role == "services":
-        from app.services_role import ServicesRole  # noqa: PLC0415
+        return LedgerRole(known, internal).app
+    from app.services_role import ServicesRole  # noqa: PLC0415
 
-        run(ServicesRole(known, _internal_socket(known.internal_host, known.internal_port)).app)
-    else:
-        raise typer.BadParameter("ledger or services", param_hint="--role")
+    return ServicesRole(known, internal).app
 
 
 def _require_database(dsn: str | None) -> None:
