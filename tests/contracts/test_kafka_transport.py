@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
+from faust.types import TP
 from prometheus_client import Gauge
 
 from agents.handling import TryAgain
@@ -95,6 +96,18 @@ async def test_a_held_partition_does_not_stop_the_others(kafka: str, tmp_path: P
         await until(lambda: len(one.handled(0)) == 5_001)
         await one.leave()
         assert await one.committed() == {0: 5_001, 1: 5_000, 2: 5_000}
+
+
+async def test_offsets_are_told_at_once_though_nothing_comes(kafka: str, tmp_path: Path) -> None:
+    async with group(kafka, tmp_path, partitions=4) as one:
+        await write(kafka, one.topic.name, {p: numbers(1) for p in range(4)})
+        member = await one.join()
+        await until(everything(one, 1))
+        tp = TP(one.topic.name, 0)
+        async with asyncio.timeout(10):  # behind fetches of 1.5 s it would be thirty
+            for _ in range(20):
+                assert await member.consumer.highwaters(tp)
+        await one.leave()
 
 
 async def test_try_again_delays_its_partition_only(kafka: str, tmp_path: Path) -> None:
