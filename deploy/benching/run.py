@@ -72,7 +72,7 @@ def plan(*, quick: bool, seed: int, grow: int) -> Plan:
         return Plan(True, seed, 50_000, 240_000, sizes, 30_000, 2, 40_000, 240_000, 6_000, 3.0,
                     20_000, False, 90.0)  # fmt: skip
     growth = tuple(10**n for n in range(4, grow + 1))
-    return Plan(False, seed, 200_000, 600_000, growth, 50_000, 5, 40_000, 600_000, 20_000, 10.0,
+    return Plan(False, seed, 200_000, 600_000, growth, 50_000, 5, 40_000, 600_000, 48_000, 10.0,
                 100_000, True)  # fmt: skip
 
 
