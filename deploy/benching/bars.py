@@ -11,7 +11,7 @@ Ours decides with the full certificate law (holds, stored answers, events, follo
 dead letters); the peers add one amount to one balance and skip malformed commands.
 
 All read the same msgpack records of one topic. Ours and Kafka Streams read all of it, the night
-before the day warms them; Quix Streams and Faust begin with the day and do the first part of it.
+before the day warms them; the others begin with the day, and Faust does the first part of it only.
 
 Ours acknowledges each commit (some ms) before it moves on; peers flush once a second. Neither
 waits for the disk: one broker, one replica, page cache. Our RocksDB keeps its log.
