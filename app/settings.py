@@ -7,10 +7,12 @@ import hmac
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretBytes, SecretStr
+import msgspec
+from pydantic import AliasChoices, BeforeValidator, Field, SecretBytes, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from app.contracts.topics import Topic, manifest
+from app.domain.policy import Policy
 from app.kafka_settings import KafkaSettings
 from app.secrets_store import KEY_BYTES
 
@@ -83,6 +85,12 @@ class Settings(KafkaSettings):
 
     # Fields of `Policy` that differ from their defaults, as JSON.
     policy: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("policy")
+    @classmethod
+    def _is_a_policy(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        msgspec.convert(fields, Policy)
+        return fields
 
     def topics(self) -> tuple[Topic, ...]:
         """What this installation needs on its broker."""

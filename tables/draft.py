@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -9,7 +10,7 @@ import structlog
 from aiokafka import ConsumerRecord
 
 from app.contracts import wire
-from app.domain.decision import Context, Entity, Reply
+from app.domain.decision import Context, Entity, LostPage, Reply
 from app.domain.policy import Policy
 from app.metrics import FLOW, LEDGER, at_zero
 from tables.entities import Entities, Held, Registry, Touched
@@ -83,7 +84,7 @@ class Draft:
         request.taken = True
         self.decided += 1
         entity, _ = self._registry.by_command[type(request.command).__name__]
-        context = Context(request.key, request.id, now, self._policy)
+        context = self._context(entity, request.key, id_=request.id, now=now)
         try:
             reply = self._decide(entity, request.command, context)
         except Exception as error:
@@ -112,7 +113,7 @@ class Draft:
             stage = "DECIDE"
             key = entity.prefix + command_record.key.encode()
             now = bound(command_record.now)
-            context = Context(command_record.key, command_record.id, now, self._policy)
+            context = self._context(entity, command_record.key, id_=command_record.id, now=now)
             reply = self._decide(entity, command, context)
             if reply is not None and reply.code is not None:
                 LEDGER.refused.labels(command_record.kind, reply.code).inc()
@@ -141,7 +142,7 @@ class Draft:
         if touched.before.next_due != at:
             self.stale_hints.append((at, key))
         try:
-            self._do_due(touched, Context(key[1:].decode(), "due", now, self._policy))
+            self._do_due(touched, self._context(entity, key[1:].decode(), id_="due", now=now))
         except Exception:
             log.exception("due work raised", **self._named(key))
         if touched.before.next_due == at and (touched.state is None or _next_due(touched) == at):
@@ -170,6 +171,17 @@ class Draft:
         touched = self._touch(key, self._registry.by_prefix[key[:1]])
         touched.changed = True
 
+    def _context(self, entity: Entity, key: str, *, id_: str, now: int) -> Context:
+        if entity.pages is None:
+            return Context(key, id_, now, self._policy)
+        return Context(key, id_, now, self._policy, partial(self._page, entity.pages, key))
+
+    def _page(self, kind: Entity, key: str, number: int) -> Any:
+        content = self._touch(_page_key(kind, key, number), kind).state
+        if content is None:
+            raise LostPage(number)
+        return content
+
     def _decide(self, entity: Entity, command: Any, context: Context) -> Reply | None:
         touched = self._touch(entity.prefix + context.key.encode(), entity)
         decision = entity.decide(touched.state, command, context)
@@ -178,6 +190,10 @@ class Draft:
             touched.events.extend(decision.events)
             touched.follow_ups.extend(decision.follow_ups)
             touched.changed = True
+            for number, content in decision.pages:
+                assert entity.pages is not None, entity.name
+                page = self._touch(_page_key(entity.pages, context.key, number), entity.pages)
+                page.state, page.changed = content, True
         return decision.reply
 
     def _touch(self, key: bytes, entity: Entity) -> Touched:
@@ -219,6 +235,10 @@ class Encoded:
         self.changes = Changes()
         self.bytes = 0
         self.dues: list[int] = []
+
+
+def _page_key(kind: Entity, key: str, number: int) -> bytes:
+    return b"%b%b/%d" % (kind.prefix, key.encode(), number)
 
 
 def _next_due(touched: Touched) -> int | None:

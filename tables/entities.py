@@ -1,5 +1,6 @@
 """Entities by key: commit-local changes over a bounded cache over the store."""
 
+from collections import OrderedDict
 from typing import Any
 
 import msgspec
@@ -36,13 +37,17 @@ class Registry:
     """What the engine knows of kinds of entities: prefixes, command decoders, codecs."""
 
     def __init__(self, entities: tuple[Entity, ...]) -> None:
-        self.by_prefix = {entity.prefix: entity for entity in entities}
+        pages = [entity.pages for entity in entities if entity.pages is not None]
+        self.by_prefix = {entity.prefix: entity for entity in (*entities, *pages)}
         self.by_command: dict[str, tuple[Entity, msgspec.msgpack.Decoder[Any]]] = {
             name: (entity, msgspec.msgpack.Decoder(command))
             for entity in entities
             for name, command in entity.commands.items()
         }
-        self._states = {entity.prefix: msgspec.msgpack.Decoder(entity.state) for entity in entities}
+        self._states = {
+            prefix: msgspec.msgpack.Decoder(entity.state)
+            for prefix, entity in self.by_prefix.items()
+        }
 
     def decode_state(self, prefix: bytes, raw: msgspec.Raw) -> Any:
         return None if bytes(raw) == _NIL else self._states[prefix].decode(raw)
@@ -52,7 +57,7 @@ class Entities:
     def __init__(self, store: Store, registry: Registry) -> None:
         self._store = store
         self._registry = registry
-        self._cache: dict[bytes, Held] = {}
+        self._cache: OrderedDict[bytes, Held] = OrderedDict()
         self._bytes = 0
 
     def load(self, key: bytes, entity: Entity) -> Held:
@@ -64,6 +69,8 @@ class Entities:
             return Held(None, 0, 0, None)
         record = wire.decode_journal(value)
         state = self._registry.decode_state(entity.prefix, record.state)
+        if state is not None and record.schema < wire.SCHEMA:
+            state = entity.upgraded(state)
         held = Held(state, record.sequence, len(value), record.next_due)
         self.keep(key, held)
         return held
@@ -74,5 +81,4 @@ class Entities:
         self._bytes += held.size - (old.size if old else 0)
         self._cache[key] = held
         while self._bytes > CACHE_BYTES and len(self._cache) > 1:
-            first = next(iter(self._cache))
-            self._bytes -= self._cache.pop(first).size
+            self._bytes -= self._cache.popitem(last=False)[1].size

@@ -17,7 +17,7 @@ from app.certificates.publishing_certificates import (
 )
 from app.certificates.publishing_internal import SealDeadLetter, publish_follow_ups
 from app.certificates.publishing_orders import publish_order
-from app.contracts.wire import CERTIFICATE, ORDER, JournalRecord
+from app.contracts.wire import CERTIFICATE, ORDER, RESULTS, JournalRecord
 from app.domain.certificates.events import CertificateEvent, DeadCode, OrderAlert, OrderEvent
 from app.domain.certificates.order_state import Order
 from app.domain.certificates.state import Certificate
@@ -62,6 +62,8 @@ class Publisher:
             self._certificate(emission, record)
         elif kind == ORDER:
             self._order(emission, record)
+        elif kind == RESULTS:
+            return []
         else:
             raise UnknownEntity(f"journal key of kind {kind!r}")
         publish_follow_ups(emission, record.follow_ups, at)

@@ -10,11 +10,12 @@ import msgspec
 from app.domain.certificates.events import NotificationAsked
 from app.domain.decision import FollowUp
 
-SCHEMA = 1
+SCHEMA = 2  # since 2, results of a certificate may stand on pages
 META_KEY = b"\x00meta"
 EPOCH_KEY = b"\x00epoch"
 CERTIFICATE = b"c"
 ORDER = b"o"
+RESULTS = b"r"
 
 
 class CommandRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -7,8 +7,11 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
 
-class Policy(msgspec.Struct, frozen=True, gc=False):
-    """Units are in the names; defaults are those of the design."""
+RESULTS_MOST = 4_000  # as many as pages can hold
+
+
+class Policy(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """Units are in the names; defaults are those of the design. Raises ValueError."""
 
     business_tz: str = "Europe/Moscow"
     hold_default_pos_s: int = 1_800
@@ -47,3 +50,7 @@ class Policy(msgspec.Struct, frozen=True, gc=False):
     contact_after_sent_days: int = 7
     claim_period_months: int = 36
     unsettled_days: int = 7
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.results_max <= RESULTS_MOST:
+            raise ValueError(f"results_max: from 0 to {RESULTS_MOST}")

@@ -15,7 +15,7 @@ from faust.types import TP
 from app.batches import Batch
 from app.contracts import wire
 from app.contracts.topics import COMMANDS, JOURNAL
-from app.domain.decision import Context, Decision, Entity, FollowUp, Reply
+from app.domain.decision import Context, Decision, Entity, FollowUp, Reply, kind_of_pages
 from app.domain.policy import Policy
 from app.kafka_access import KafkaAccess
 from app.tills import Tills
@@ -45,14 +45,14 @@ class Deposit(msgspec.Struct, frozen=True, array_like=True):
     padding: int = 0
     fail: bool = False
     at_due: int = 0  # bytes that due work adds, below zero: it raises
+    page: int | None = None  # gets the balance, too
 
 
 class Read(msgspec.Struct, frozen=True, array_like=True):
-    pass
+    page: int | None = None
 
 
-class Due(msgspec.Struct, frozen=True, array_like=True):
-    pass
+class Due(msgspec.Struct, frozen=True, array_like=True): ...
 
 
 def decide(state: Account | None, command: Any, context: Context) -> Decision[Any]:
@@ -60,17 +60,17 @@ def decide(state: Account | None, command: Any, context: Context) -> Decision[An
     if isinstance(command, Due):
         if known.at_due < 0:
             raise ValueError("due work that raises")
-        grown = known.padding + "x" * known.at_due
-        fired = msgspec.structs.replace(known, due=None, fired=known.fired + 1, padding=grown)
+        longer = known.padding + "x" * known.at_due
+        fired = msgspec.structs.replace(known, due=None, fired=known.fired + 1, padding=longer)
         return Decision(fired, (("fired", context.now),))
     if isinstance(command, Read):
-        shown = {"balance": known.balance, "now": context.now}
+        told = known.balance if command.page is None else context.page(command.page)
+        shown = {"balance": told, "now": context.now}
         return Decision(state, reply=Reply(200, None, context.id, shown))
     if command.fail:
         raise ValueError("a decision that raises")
-    reply = Reply(200, None, context.id, {"balance": known.balance})
     if context.id in known.seen:
-        return Decision(state, reply=reply)
+        return Decision(state, reply=Reply(200, None, context.id, {"balance": known.balance}))
     after = Account(
         known.balance + command.amount,
         (*known.seen, context.id)[-50:],
@@ -81,7 +81,8 @@ def decide(state: Account | None, command: Any, context: Context) -> Decision[An
     )
     reply = Reply(200, None, context.id, {"balance": after.balance})
     echo = FollowUp("Deposit", "other", msgspec.Raw(msgspec.msgpack.encode(command)))
-    return Decision(after, (("deposited", command.amount),), (echo,), reply)
+    pages = () if command.page is None else ((command.page, after.balance),)
+    return Decision(after, (("deposited", command.amount),), (echo,), reply, pages)
 
 
 def next_due(state: Account) -> int | None:
@@ -97,6 +98,7 @@ ENTITY = Entity(
     decide=decide,
     next_due=next_due,
     due=Due(),
+    pages=kind_of_pages("page", b"p", int),
 )
 
 
@@ -120,8 +122,8 @@ class Worker:
     async def deposit(self, key: str, amount: int, *, id: str, **more: Any) -> int:  # noqa: A002
         return await self.ask(key, Deposit(amount, **more), id)
 
-    async def read(self, key: str) -> int:
-        return await self.ask(key, Read(), "read")
+    async def read(self, key: str, page: int | None = None) -> int:
+        return await self.ask(key, Read(page), "read")
 
     async def ask(self, key: str, command: msgspec.Struct, command_id: str) -> int:
         deadline = asyncio.get_running_loop().time() + 5

@@ -59,6 +59,7 @@ class Life:
         self.sequence = 0
         self.count = 0
         self.state: Certificate | None = None
+        self.pages: dict[int, Any] = {}
         self.kinds: set[str] = set()
         self.journal = JournalFold(domain_laws)
         self.public: list[tuple[str, bytes]] = []
@@ -66,7 +67,9 @@ class Life:
 
     def do(self, command: Command) -> None:
         self.count += 1
-        decision = decide(self.state, command, Context(ID, f"in-{self.count}", self.now, POLICY))
+        name, page = f"in-{self.count}", self.pages.__getitem__
+        decision = decide(self.state, command, Context(ID, name, self.now, POLICY, page))
+        self.pages.update(decision.pages)
         if decision.state is self.state and not decision.events and not decision.follow_ups:
             return
         self.state = decision.state

@@ -1,5 +1,6 @@
 """One short story per durability step: it ends wrong as soon as the step is skipped."""
 
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from agents.publishing import UnpublishedHole
 from app.contracts import wire
 from app.contracts.topics import JOURNAL
+from app.domain.decision import LostPage
 from app.metrics import FLOW
 from tables.errors import LedgerError, OutcomeUnknown
 from tables.journal import AppendUnknown, Fenced, FencedWriter
@@ -171,6 +173,22 @@ async def due_work_survives_the_loss_of_the_local_store(kafka: str, path: Path) 
         if record.key[:1] == b"a"
     ]
     assert [bytes(told).count(b"fired") for told in events] == [0, 1]
+
+
+async def a_page_survives_the_loss_of_the_local_store(kafka: str, path: Path) -> None:
+    partition = fresh_partition()
+    key, found = key_on(partition), 0
+    async with worker(kafka, path, name="a") as a:
+        await a.own(partition)
+        await a.serving(partition)
+        await a.deposit(key, 5, id="d1", page=3)
+        await a.deposit(key, 2, id="d2")
+    async with worker(kafka, path, name="b") as b:
+        await b.own(partition)
+        await b.serving(partition)
+        with contextlib.suppress(LostPage):
+            found = await b.read(key, page=3)
+    assert found == 5
 
 
 async def a_repeated_authorization_holds_money_once(kafka: str, path: Path) -> None:

@@ -35,6 +35,7 @@ GUARDS: tuple[tuple[Mutation, Directed], ...] = (
     (mutations.PUBLISHING_HOLE, directed.a_compaction_hole_stops_publishing),
     (mutations.DUE, directed.due_work_survives_the_loss_of_the_local_store),
     (mutations.IDEMPOTENCY, directed.a_repeated_authorization_holds_money_once),
+    (mutations.PAGE, directed.a_page_survives_the_loss_of_the_local_store),
 )
 
 

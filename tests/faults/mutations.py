@@ -14,6 +14,7 @@ from agents.publishing import Publishing
 from app.domain.certificates import certificate
 from app.transport import BatchConsumer
 from tables import opening
+from tables.draft import Draft
 from tables.inbox import Inbox
 from tables.journal import Appended, FencedWriter
 from tables.partition import Partition
@@ -144,6 +145,13 @@ IDEMPOTENCY = Mutation(
     "idempotency record",
     certificate,
     "_done",
-    'step.changes["results"] = with_success(step.state.results, call, result, policy=step.policy)',
+    "_keep(step, call, result)",
     "del result",
+)
+PAGE = Mutation(
+    "page beside its state",
+    Draft,
+    "_decide",
+    "page.state, page.changed = content, True",
+    "del content",
 )

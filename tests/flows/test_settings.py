@@ -156,3 +156,19 @@ def config() -> str:
     done = CliRunner().invoke(cli, ["config"])
     assert done.exit_code == 0, done.output
     return done.output
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason"),
+    [
+        ('{"results_max": 4001}', "from 0 to 4000"),
+        ('{"results_max": "many"}', r"\$.results_max"),
+        ('{"hold_days": 1}', "hold_days"),
+    ],
+)
+def test_a_policy_that_is_none_is_refused_by_name(
+    policy: str, *, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIFTMARK_POLICY", policy)
+    with pytest.raises(ValueError, match=reason):
+        Settings()

@@ -43,6 +43,7 @@ class LawfulLedger(FakeLedger):
         self.policy = policy or Policy()
         self.now = NOON
         self.states: dict[tuple[str, str], Any] = {}
+        self.pages: dict[tuple[str, str], dict[int, Any]] = {}
         self.sequences: dict[tuple[str, str], int] = {}
         self.events: list[Any] = []
 
@@ -64,8 +65,10 @@ class LawfulLedger(FakeLedger):
     def _step(self, letter: Letter) -> tuple[Reply | None, list[Letter]]:
         entity = next(one for one in ENTITIES if type(letter.command).__name__ in one.commands)
         place = (entity.name, letter.key)
-        context = Context(letter.key, letter.name, self.now, self.policy)
+        pages = self.pages.setdefault(place, {})
+        context = Context(letter.key, letter.name, self.now, self.policy, pages.__getitem__)
         decision = entity.decide(self.states.get(place), letter.command, context)
+        pages.update(decision.pages)
         if decision.state is not self.states.get(place):
             self.states[place] = decision.state
             self.sequences[place] = self.sequences.get(place, 0) + 1

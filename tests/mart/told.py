@@ -1,6 +1,7 @@
 """Published events of a few certificates and orders, as the mart reads them."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -40,6 +41,7 @@ class Law:
         self.records: list[Record] = []
         self.now = START
         self.states: dict[str, object] = {}
+        self._pages: dict[str, dict[int, Any]] = {}
         self._sequences: dict[str, int] = {}
         self._publisher = Publisher(Policy(), lambda value: ("k", value))
         self._commands = 0
@@ -52,9 +54,12 @@ class Law:
         self._commands += 1
         self.now += 1_000
         entity = _entity_of(command)
-        context = Context(key, f"test/{self._commands}", self.now, Policy())
+        pages = self._pages.setdefault(key, {})
+        name = f"test/{self._commands}"
+        context = Context(key, name, self.now, Policy(), pages.__getitem__)
         state = self.states.get(key)
         decision = entity.decide(state, command, context)
+        pages.update(decision.pages)
         if decision.state is state and not decision.events and not decision.follow_ups:
             return
         self.states[key] = decision.state

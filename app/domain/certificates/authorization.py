@@ -1,16 +1,14 @@
 """Authorize: set money aside for one purchase."""
 
-from operator import attrgetter
-
 from app.domain.certificates.commands import Authorize
 from app.domain.certificates.holds import hold_refused
+from app.domain.certificates.kept_holds import find_reference, with_room
 from app.domain.certificates.results import has_room
 from app.domain.certificates.state import Certificate, Hold, HoldState, Lifecycle
 from app.domain.certificates.step import Answer, Outcome, Refusal, Step
-from app.domain.policy import DAY_MS, HOUR_MS, SECOND_MS, Policy
+from app.domain.policy import SECOND_MS, Policy
 
 _CREATED = 201
-_reference, _state = attrgetter("reference"), attrgetter("state")
 _KNOWN_REFUSALS: dict[HoldState, str] = {
     HoldState.CAPTURED: "AlreadyCaptured",
     HoldState.VOIDED: "AlreadyVoided",
@@ -26,25 +24,14 @@ def authorize(step: Step, command: Authorize) -> Outcome:
     client, reference = command.call.client, command.reference
     if state.tombstones and has_tombstone(state, client, reference):
         return Refusal("ReversedBeforeArrival")
-    if state.holds:
-        known = find_reference(state, client, reference)
-        if known is not None:
-            return _known(step, command, known)
+    known = find_reference(state, client, reference)
+    if known is not None:
+        return _known(step, command, known)
     if barred := step.barred():
         return barred
     if code := _refusal(state, command):
         return Refusal(code)
     return _with_room(step, command)
-
-
-def find_reference(state: Certificate, client: str, reference: str) -> Hold | None:
-    """The hold that the client made under its own operation number."""
-    if reference not in map(_reference, state.holds):  # almost always, and there are many holds
-        return None
-    for hold in state.holds:
-        if hold.reference == reference and hold.client == client:
-            return hold
-    return None
 
 
 def has_tombstone(state: Certificate, client: str, reference: str) -> bool:
@@ -71,8 +58,8 @@ def _refusal(state: Certificate, command: Authorize) -> str | None:
 
 def _with_room(step: Step, command: Authorize) -> Outcome:
     state, policy = step.state, step.policy
-    kept = kept_holds(state.holds, step.t, policy)
-    if kept is None or not has_room(state, step.t, policy):
+    closed = with_room(state, step.t, policy)
+    if closed is None or not has_room(state, step.t, policy):
         return Refusal("TooManyOperations")
     approved = command.amount
     if state.available < approved:
@@ -80,7 +67,9 @@ def _with_room(step: Step, command: Authorize) -> Outcome:
             return Refusal("InsufficientBalance", (state.available, state.currency))
         approved = state.available
     hold = _hold(step, command, approved=approved)
-    step.changes["holds"] = (*kept, hold)
+    step.changes["holds"] = (*state.holds, hold)
+    if closed is not state.closed:
+        step.changes["closed"] = closed
     step.changes["next_hold"] = hold.n + 1
     step.move(
         "Authorized",
@@ -128,43 +117,3 @@ def _answer(step: Step, hold: Hold) -> Answer:
         hold.expires_at,
     )
     return Answer(_CREATED, "authorized", values)
-
-
-def kept_holds(holds: tuple[Hold, ...], t: int, policy: Policy) -> tuple[Hold, ...] | None:
-    """The holds that stay when one more comes, or None if there is no room for it.
-
-    Closed ones leave when their time is over; if there are still too many, the oldest, but
-    none younger than the horizon within which it may be reversed.
-    """
-    most = policy.holds_open_max
-    if len(holds) >= most and list(map(_state, holds)).count(HoldState.HELD) >= most:
-        return None
-    oldest = holds[0].created_at if holds else t  # they stand in the order they were made
-    kept = holds
-    if oldest + min(policy.hold_kept_days, policy.return_days) * DAY_MS < t:
-        kept = tuple(hold for hold in holds if not _is_forgotten(hold, t, policy))
-    surplus = len(kept) + 1 - policy.holds_kept_max
-    if surplus <= 0:
-        return kept
-    horizon = t - policy.reversal_horizon_h * HOUR_MS
-    if oldest >= horizon:
-        return None
-    closed = sorted((touched_at(hold), hold.n) for hold in kept if hold.state is not HoldState.HELD)
-    leaving = {n for at, n in closed[:surplus] if at < horizon}
-    if len(leaving) < surplus:
-        return None
-    return tuple(hold for hold in kept if hold.n not in leaving)
-
-
-def _is_forgotten(hold: Hold, t: int, policy: Policy) -> bool:
-    if hold.state is HoldState.HELD:
-        return False
-    days = policy.hold_kept_days if hold.last_capture_at is None else policy.return_days
-    return touched_at(hold) + days * DAY_MS < t
-
-
-def touched_at(hold: Hold) -> int:
-    """When the hold was last captured, else closed."""
-    if hold.last_capture_at is not None:
-        return hold.last_capture_at
-    return hold.created_at if hold.closed_at is None else hold.closed_at

@@ -110,7 +110,7 @@ def decide(state: _State, command: Command, context: Context) -> Decision[_State
     if call is None:
         outcome = _decided(step, command)
     else:
-        stored = find(standing, call)
+        stored = find(standing, call, context)
         if stored is None:
             outcome = _requested(step, command)
         elif stored.body_hash == call.body_hash:
@@ -122,7 +122,7 @@ def decide(state: _State, command: Command, context: Context) -> Decision[_State
         after = step.settled() if step.touched else present
     else:
         after, reply = _done(step, outcome, present)
-    return Decision(after, (*events, *step.events), tuple(step.follow_ups), reply)
+    return Decision(after, (*events, *step.events), tuple(step.follow_ups), reply, step.pages)
 
 
 def _decided(step: Step, command: Any) -> Outcome:
@@ -166,9 +166,16 @@ def _done(step: Step, answer: Answer, present: _State) -> tuple[_State, Reply]:
     fields = answer_members(shape, step.key, values)
     if step.state.lifecycle is not Lifecycle.ABSENT:
         result = _result(step, call, answer.status, shape=shape, values=values)
-        step.changes["results"] = with_success(step.state.results, call, result, policy=step.policy)
+        _keep(step, call, result)
     after = step.settled() if step.touched else present
     return after, Reply(answer.status, None, call.instance, fields)
+
+
+def _keep(step: Step, call: Call, result: StoredResult) -> None:
+    kept = with_success(step.state, call, result, policy=step.policy)
+    step.changes["results"] = kept.results
+    step.changes["pages"], step.changes["marks"] = kept.pages, kept.marks
+    step.pages = kept.written
 
 
 def _result(

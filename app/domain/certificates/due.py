@@ -28,7 +28,7 @@ def apply_due(
     """The certificate as it stands at `t`, and what had to happen before."""
     step = Step(state, "Due", context, t=t)
     for hold in state.holds:
-        if hold.state is HoldState.HELD and hold.expires_at <= t:
+        if hold.expires_at <= t:
             free_rest(step, hold, to=HoldState.EXPIRED, event="HoldExpired")
     if state.lifecycle is Lifecycle.ACTIVE:
         # Named again, so that a term that is over ends it.

@@ -5,9 +5,10 @@ from operator import attrgetter
 from app.domain.certificates import certificate, order
 from app.domain.certificates.commands import CERTIFICATE_COMMANDS, ORDER_COMMANDS, Due
 from app.domain.certificates.events import CertificateEvent, OrderEvent
+from app.domain.certificates.kept_holds import upgraded
 from app.domain.certificates.order_state import Order
-from app.domain.certificates.state import Certificate
-from app.domain.decision import Entity
+from app.domain.certificates.state import Certificate, Results
+from app.domain.decision import Entity, kind_of_pages
 
 CERTIFICATE = Entity(
     name="certificate",
@@ -19,6 +20,8 @@ CERTIFICATE = Entity(
     next_due=certificate.next_due,
     due=Due(),
     last4=attrgetter("last4"),
+    upgraded=upgraded,
+    pages=kind_of_pages("results", b"r", Results),
 )
 ORDER = Entity(
     name="order",

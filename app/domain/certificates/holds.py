@@ -4,20 +4,14 @@ import msgspec
 
 from app.domain.certificates.commands import Capture, Restore, VoidHold
 from app.domain.certificates.hold_rules import Ask, hold_refusal
-from app.domain.certificates.state import Certificate, Hold, HoldState, Lifecycle
+from app.domain.certificates.kept_holds import find_hold
+from app.domain.certificates.state import Hold, HoldState, Lifecycle
 from app.domain.certificates.step import Answer, Outcome, Refusal, Step
 from app.domain.certificates.views import is_visible
 from app.domain.policy import DAY_MS
 
 _replace = msgspec.structs.replace
 _LATE_IN = (Lifecycle.ACTIVE, Lifecycle.EXPIRED)
-
-
-def find_hold(state: Certificate, n: int) -> Hold | None:
-    for hold in state.holds:
-        if hold.n == n:
-            return hold
-    return None
 
 
 def _own_hold(step: Step, command: Capture | VoidHold | Restore) -> Hold | None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from app.domain.certificates.events import CertificateEvent, Moved
+from app.domain.certificates.kept_holds import all_holds, closed_holds, touched_at
+from app.domain.certificates.results import count
 from app.domain.certificates.state import ABSENT, Certificate, Hold, HoldState, Lifecycle
 from app.domain.policy import Policy
 
@@ -29,8 +31,15 @@ def broken(state: Certificate) -> list[str]:
 
 def _laws(state: Certificate) -> Iterator[tuple[str, bool]]:
     yield from _money_laws(state)
-    for hold in state.holds:
+    for hold in all_holds(state):
         yield from _hold_laws(hold)
+    yield "only what is held is open", all(hold.state is HoldState.HELD for hold in state.holds)
+    yield (
+        "nothing closed is held",
+        all(hold.state is not HoldState.HELD for hold in closed_holds(state)),
+    )
+    ages = [touched_at(hold) for hold in closed_holds(state)]
+    yield "closed holds stand by age", ages == sorted(ages)
     yield from _lifecycle_laws(state)
 
 
@@ -44,7 +53,7 @@ def _money_laws(state: Certificate) -> Iterator[tuple[str, bool]]:
         yield f"{name} >= 0", getattr(state, name) >= 0
     yield "captured >= restored", spent >= 0
     yield "loaded is 0 or the nominal", state.loaded in {0, state.nominal}
-    rests = sum(hold.rest for hold in state.holds if hold.state is HoldState.HELD)
+    rests = sum(hold.rest for hold in state.holds)
     yield "held = sum of the rests of open holds", state.held == rests
     asked = 0 if state.refund is None else state.refund.amount
     yield "refund_held = amount of the open refund", state.refund_held == asked
@@ -117,8 +126,8 @@ def over_bounds(state: Certificate, policy: Policy) -> list[str]:
     """The lists that are longer than they may be (§3.4)."""
     lengths = {
         "open holds": (state.open_holds, policy.holds_open_max),
-        "holds": (len(state.holds), policy.holds_kept_max),
-        "results": (len(state.results), policy.results_max),
+        "holds": (len(state.holds) + len(state.closed), policy.holds_kept_max),
+        "results": (count(state), policy.results_max),
         "refusals": (len(state.refusals), policy.refusals_max),
         "tombstones": (len(state.tombstones), policy.tombstones_max),
         "senders": (len(state.senders), policy.senders_max),

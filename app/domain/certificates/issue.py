@@ -7,7 +7,7 @@ import msgspec
 from app.domain.certificates.commands import CancelCertificate, ExtendValidity, IssueCertificate
 from app.domain.certificates.events import BatchRow
 from app.domain.certificates.replies import STATE_SHAPE
-from app.domain.certificates.state import Certificate, Hold, HoldState, Lifecycle
+from app.domain.certificates.state import Certificate, Lifecycle
 from app.domain.certificates.step import DONE, Answer, Outcome, Refusal, Step
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -123,6 +123,5 @@ def _is_of_another_row(command: CancelCertificate, state: Certificate) -> bool:
 
 
 def holds_open(state: Certificate) -> Refusal:
-    open_holds: list[Hold] = [hold for hold in state.holds if hold.state is HoldState.HELD]
-    last = max(hold.expires_at for hold in open_holds)
-    return Refusal("HoldsOpen", ([hold.n for hold in open_holds], last))
+    last = max(hold.expires_at for hold in state.holds)
+    return Refusal("HoldsOpen", ([hold.n for hold in state.holds], last))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.domain.certificates.commands import ReadCertificate, ReadHold, ReadRefund
-from app.domain.certificates.holds import find_hold
+from app.domain.certificates.kept_holds import find_hold
 from app.domain.certificates.problems import problem
 from app.domain.certificates.refund import find_request
 from app.domain.certificates.state import Certificate, Lifecycle

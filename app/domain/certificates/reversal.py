@@ -2,9 +2,10 @@
 
 import msgspec
 
-from app.domain.certificates.authorization import find_reference, has_tombstone
+from app.domain.certificates.authorization import has_tombstone
 from app.domain.certificates.commands import Reverse
 from app.domain.certificates.hold_rules import HOLD_RULES, Ask, HoldCell, standing
+from app.domain.certificates.kept_holds import find_reference
 from app.domain.certificates.state import Hold, HoldState, Lifecycle, Tombstone
 from app.domain.certificates.step import Answer, Outcome, Refusal, Step
 from app.domain.policy import DAY_MS, HOUR_MS

@@ -79,6 +79,17 @@ class Hold(msgspec.Struct, frozen=True, array_like=True, gc=False):
     closed_by: str | None = None
 
 
+class ClosedHold(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A hold that is not Held any more; `at`: when it was last captured, else closed."""
+
+    n: int
+    at: int
+    hold: Hold
+
+
+ClosedHolds = dict[str, bytes]  # packed ClosedHold by client and reference, by `at`; never changed
+
+
 class Settlement(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One attempt that Payments paid: what it took from us, what it lacked (`short`)."""
 
@@ -164,7 +175,12 @@ class Sender(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Certificate(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The state of certificates.md §3.1; `results` and `refusals` are its `requests`."""
+    """The state of certificates.md §3.1.
+
+    Its `holds` are the open ones in `holds` and those in `closed`; its `requests` are `refusals`
+    and, of the successes, the newest in `results` and those before them on pages, of which
+    `pages` has the numbers and `marks` what `results.py` makes of each result.
+    """
 
     lifecycle: Lifecycle = Lifecycle.ABSENT
     last4: str = ""
@@ -200,6 +216,9 @@ class Certificate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     next_due: int | None = None
     next_hold: int = 1
     next_refund: int = 1
+    pages: bytes = b""
+    marks: bytes = b""
+    closed: ClosedHolds = {}
 
     @property
     def balance(self) -> int:
@@ -219,6 +238,7 @@ class Certificate(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def open_holds(self) -> int:
+        """Counted, because of schema 1 (`kept_holds.upgraded`)."""
         return sum(hold.state is HoldState.HELD for hold in self.holds)
 
 

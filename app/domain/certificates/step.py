@@ -6,9 +6,11 @@ import msgspec
 
 from app.domain.certificates.commands import Call
 from app.domain.certificates.events import Audit, CertificateEvent, Declined, Moved
+from app.domain.certificates.kept_holds import with_closed
 from app.domain.certificates.state import (
     Allocation,
     Certificate,
+    ClosedHolds,
     Hold,
     HoldState,
     Lifecycle,
@@ -62,6 +64,7 @@ class Step:
         "follow_ups",
         "held",
         "kind",
+        "pages",
         "refund_held",
         "state",
         "t",
@@ -79,6 +82,7 @@ class Step:
         self.changes: dict[str, Any] = {}
         self.events: list[CertificateEvent] = []
         self.follow_ups: list[FollowUp] = []
+        self.pages: tuple[tuple[int, Any], ...] = ()
         self.available = state.available
         self.held = state.held
         self.refund_held = state.refund_held
@@ -159,10 +163,12 @@ class Step:
 
     def put_hold(self, hold: Hold) -> None:
         holds: tuple[Hold, ...] = self.changes.get("holds", self.state.holds)
-        if holds[-1].n == hold.n:
-            self.changes["holds"] = (*holds[:-1], hold)
-        else:
+        if hold.state is HoldState.HELD:
             self.changes["holds"] = tuple(hold if one.n == hold.n else one for one in holds)
+            return
+        self.changes["holds"] = tuple(one for one in holds if one.n != hold.n)
+        closed: ClosedHolds = self.changes.get("closed", self.state.closed)
+        self.changes["closed"] = with_closed(closed, hold)
 
     def decline(self, code: str) -> None:
         """Tell the audit of a refusal."""
@@ -206,7 +212,7 @@ class Step:
 
 def _earliest(due: int | None, holds: tuple[Hold, ...]) -> int | None:
     for hold in holds:
-        if hold.state is HoldState.HELD and (due is None or hold.expires_at < due):
+        if due is None or hold.expires_at < due:
             due = hold.expires_at
     return due
 

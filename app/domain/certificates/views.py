@@ -5,12 +5,12 @@ from typing import Any
 
 from app.domain.certificates.commands import Sealed
 from app.domain.certificates.ids import authorization_id, refund_request_id
+from app.domain.certificates.kept_holds import all_holds
 from app.domain.certificates.state import (
     ABSENT,
     Block,
     Certificate,
     Hold,
-    HoldState,
     RefundRequest,
 )
 from app.domain.certificates.times import maybe_rfc3339, rfc3339
@@ -70,7 +70,7 @@ def certificate_view(key: str, state: Certificate, policy: Policy) -> dict[str, 
     """All that an operator sees."""
     requests = (*state.refunds, state.refund) if state.refund else state.refunds
     return state_view(key, state) | {
-        "holds": [hold_view(key, state, hold) for hold in state.holds],
+        "holds": [hold_view(key, state, hold) for hold in all_holds(state)],
         "refunds": [refund_view(key, state, request, policy=policy) for request in requests],
     }
 
@@ -89,9 +89,7 @@ def lookup_view(
         "held": state.held,
         "validUntil": maybe_rfc3339(state.valid_until),
         "holds": [
-            hold_view(key, state, hold)
-            for hold in state.holds
-            if hold.state is HoldState.HELD and is_visible(hold, client, stores)
+            hold_view(key, state, hold) for hold in state.holds if is_visible(hold, client, stores)
         ],
     }
 

@@ -34,7 +34,8 @@ from app.domain.certificates.commands import (
 from app.domain.certificates.events import Moved
 from app.domain.certificates.ids import refund_request_id
 from app.domain.certificates.invariants import broken_by, over_bounds
-from app.domain.certificates.state import Certificate, Hold, Lifecycle
+from app.domain.certificates.kept_holds import all_holds
+from app.domain.certificates.state import Certificate, Hold, Lifecycle, Results
 from app.domain.decision import Context, Decision, Reply
 from app.domain.policy import Policy
 
@@ -84,6 +85,7 @@ class Desk:
         self.told: list[Any] = []
         self.kinds: set[str] = set()
         self.last: Decision[Certificate | None] = Decision(None)
+        self.pages: dict[int, Results] = {}
         for command in commands:
             assert self.tell(command).code is None
 
@@ -113,8 +115,10 @@ class Desk:
     def tell(self, command: Command, *, id_: str | None = None) -> Reply:
         before = self.state
         self.asked += 1
-        context = Context(KEY, id_ or f"cmd-{self.asked}", self.now, self.policy)
+        name = id_ or f"cmd-{self.asked}"
+        context = Context(KEY, name, self.now, self.policy, self.pages.__getitem__)
         decision = decide(before, command, context)
+        self.pages.update(decision.pages)
         self.last = decision
         self.kinds.add(type(command).__name__)
         self.state = decision.state
@@ -219,7 +223,7 @@ class Desk:
         return self.tell(ReleaseCertificate(order, line, 0, self.call("release")))
 
     def hold(self, n: int = 1) -> Hold:
-        return next(hold for hold in self.certificate.holds if hold.n == n)
+        return next(hold for hold in all_holds(self.certificate) if hold.n == n)
 
     def reports(self) -> list[LineReport]:
         """What the last decision tells orders."""

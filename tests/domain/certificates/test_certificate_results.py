@@ -1,7 +1,12 @@
 """Stored answers: replay, reuse of keys, bounds (certificates.md §3.4, law 5)."""
 
+import msgspec
+import pytest
+
 from app.domain.certificates.commands import Due
 from app.domain.certificates.events import Declined
+from app.domain.certificates.results import PAGE, count
+from app.domain.decision import Reply
 from app.domain.policy import Policy
 from tests.domain.certificates.certificate_desk import (
     DAY,
@@ -117,6 +122,77 @@ def test_successes_are_forgotten_after_thirty_days() -> None:
     desk.wait(31 * DAY)
     desk.authorize(1, reference="r1")
     assert len(desk.certificate.results) == 1
+
+
+def busy(desk: Desk, times: int, *, first: int = 0) -> dict[str, Reply]:
+    """As many successes, each under a key of its own, a minute apart."""
+    told = {}
+    for n in range(first, first + times, 2):
+        key, other = f"{n:04}-key", f"{n + 1:04}-key"
+        told[key] = desk.wait(MINUTE).authorize(
+            1, reference=f"r{n}", call=desk.call("authorize", key)
+        )
+        hold = desk.certificate.holds[-1].n
+        told[other] = desk.void(hold=hold, call=desk.call("void", other))
+    return told
+
+
+def again(desk: Desk, n: int) -> Reply:
+    call = desk.call("authorize", f"{n:04}-key")
+    return desk.authorize(1, reference=f"r{n}", call=call)
+
+
+def test_what_stands_on_pages_is_answered_again_and_the_state_stays_small() -> None:
+    desk = active(Policy(holds_kept_max=200))
+    told = busy(desk, 256)
+    assert count(desk.certificate) == 256
+    assert len(desk.certificate.results) <= PAGE
+    assert len(msgspec.msgpack.encode(desk.certificate.marks)) < 256 * 9
+    before = desk.state
+    for n in range(0, 256, 2):
+        reply = again(desk, n)
+        assert (reply.replayed, reply.fields) == (True, told[f"{n:04}-key"].fields)
+    assert desk.state is before
+    assert desk.authorize(1, reference="one more").code == "TooManyOperations"
+
+
+def test_from_pages_too_the_oldest_leaves_but_none_younger_than_a_day() -> None:
+    desk = active(Policy(results_max=40, holds_kept_max=1_000))
+    busy(desk, 40)
+    assert desk.authorize(1, reference="early").code == "TooManyOperations"
+    desk.wait(DAY - 20 * MINUTE + 2_000)  # the first pair is a day old
+    busy(desk, 2, first=40)
+    assert count(desk.certificate) == 40
+    assert again(desk, 2).replayed
+    anew = again(desk, 0)
+    assert (anew.replayed, anew.code) == (False, "AlreadyVoided")
+
+
+def test_pages_are_used_again() -> None:
+    desk = active(Policy(results_max=40, holds_kept_max=1_000, results_young_h=0))
+    for day in range(20):
+        busy(desk.wait(DAY), 40, first=40 * day)
+        assert again(desk, 40 * day + 2).replayed
+        assert len(set(desk.certificate.pages)) == len(desk.certificate.pages)
+    assert set(desk.pages) <= {0, 1, 2, 3}
+
+
+def test_a_mark_may_lie_and_the_page_decides() -> None:
+    desk = active(Policy(holds_kept_max=200))
+    busy(desk, 40)
+    assert desk.certificate.marks.startswith(b"0000")
+    stranger = desk.call("authorize", "0000-stranger")
+    assert not desk.authorize(1, reference="other", call=stranger).replayed
+
+
+def test_nothing_is_decided_without_a_page_that_the_state_tells_of() -> None:
+    desk = active()
+    busy(desk, 40)
+    before = desk.state
+    del desk.pages[0]
+    with pytest.raises(KeyError):
+        again(desk, 0)
+    assert desk.state is before
 
 
 def test_a_replay_applies_what_fell_due_meanwhile() -> None:
