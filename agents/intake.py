@@ -10,7 +10,7 @@ from app.batches import Batch
 from app.certificates.batch_rows import BadRow
 from app.certificates.inbound import Commands, Fault, NotOurs, Translated
 from app.certificates.intake_batch import BatchIntake, BatchTranslated
-from app.contracts import dead_letters
+from app.contracts import dead_letters, tracing
 from app.contracts.messages import SCHEMA as EVENT_SCHEMA
 from app.contracts.messages import SOURCE, Envelope, GiftCertificateBI, RowPart
 from app.contracts.topics import BI, COMMANDS, dead_letters_of
@@ -40,12 +40,15 @@ class Yield:
     def commands(self, record: ConsumerRecord, commands: Commands, now: int) -> None:
         """Ids tell where the message lay; `now` is stamped here, once."""
         place = f"{record.topic}/{record.partition}/{record.offset}"
+        trace = tracing.of_record(record.headers)
         for n, (key, command) in enumerate(commands):
-            self.command(key, command, command_id=f"{place}/{n}", now=now)
+            self.command(key, command, command_id=f"{place}/{n}", now=now, trace=trace)
 
-    def command(self, key: str, command: Command, *, command_id: str, now: int) -> None:
+    def command(
+        self, key: str, command: Command, *, command_id: str, now: int, trace: str | None
+    ) -> None:
         kind, fields = type(command).__name__, msgspec.Raw(_pack(command))
-        value = encode(CommandRecord(SCHEMA, command_id, now, kind, key, fields))
+        value = encode(CommandRecord(SCHEMA, command_id, now, kind, key, fields, trace))
         self._put(COMMANDS, partition_of(key, self._partitions), (key.encode(), value, ()))
 
     def buried(self, record: ConsumerRecord, original: bytes, fault: Fault) -> None:

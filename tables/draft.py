@@ -9,7 +9,7 @@ import msgspec
 import structlog
 from aiokafka import ConsumerRecord
 
-from app.contracts import wire
+from app.contracts import tracing, wire
 from app.domain.decision import Context, Entity, LostPage, Reply
 from app.domain.policy import Policy
 from app.metrics import FLOW, LEDGER, at_zero
@@ -33,7 +33,7 @@ class EntityTooLarge(Exception):
 class Request:
     """An HTTP command that waits for its answer; `deadline` in loop time."""
 
-    __slots__ = ("command", "deadline", "future", "id", "key", "now", "taken")
+    __slots__ = ("command", "deadline", "future", "id", "key", "now", "taken", "trace")
 
     def __init__(
         self, key: str, command: msgspec.Struct, *, command_id: str, now: int, deadline: float
@@ -44,6 +44,7 @@ class Request:
         self.now = now
         self.deadline = deadline
         self.taken = False
+        self.trace = tracing.current()
         self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
 
@@ -86,13 +87,12 @@ class Draft:
         entity, _ = self._registry.by_command[type(request.command).__name__]
         context = self._context(entity, request.key, id_=request.id, now=now)
         try:
-            reply = self._decide(entity, request.command, context)
+            reply = self._decide(entity, request.command, context, trace=request.trace)
         except Exception as error:
             key = entity.prefix + request.key.encode()
             kind = type(request.command).__name__
-            log.exception(
-                "decision raised", command=kind, command_id=request.id, **self._named(key)
-            )
+            named = self._named(key) | tracing.in_logs(request.trace)
+            log.exception("decision raised", command=kind, command_id=request.id, **named)
             self.answers.append((request, error))
             return
         assert reply is not None, "every request is answered"
@@ -108,13 +108,15 @@ class Draft:
         try:
             command_record = wire.decode_command(record.value or b"")
             named = {"command": command_record.kind, "command_id": command_record.id}
+            named |= tracing.in_logs(command_record.traceparent)
             entity, decoder = self._registry.by_command[command_record.kind]
             command = decoder.decode(command_record.fields)
             stage = "DECIDE"
             key = entity.prefix + command_record.key.encode()
             now = bound(command_record.now)
             context = self._context(entity, command_record.key, id_=command_record.id, now=now)
-            reply = self._decide(entity, command, context)
+            trace = command_record.traceparent
+            reply = self._decide(entity, command, context, trace=trace)
             if reply is not None and reply.code is not None:
                 LEDGER.refused.labels(command_record.kind, reply.code).inc()
         except wire.NewerSchema:
@@ -182,11 +184,13 @@ class Draft:
             raise LostPage(number)
         return content
 
-    def _decide(self, entity: Entity, command: Any, context: Context) -> Reply | None:
+    def _decide(
+        self, entity: Entity, command: Any, context: Context, *, trace: str | None = None
+    ) -> Reply | None:
         touched = self._touch(entity.prefix + context.key.encode(), entity)
         decision = entity.decide(touched.state, command, context)
         if decision.state is not touched.state or decision.events or decision.follow_ups:
-            touched.state = decision.state
+            touched.state, touched.trace = decision.state, trace
             touched.events.extend(decision.events)
             touched.follow_ups.extend(decision.follow_ups)
             touched.changed = True
@@ -258,7 +262,7 @@ def _encode(touched: Touched, epoch: int) -> tuple[Held, bytes]:
             state,
             _events(touched.events),
             tuple(touched.follow_ups),
-            None,
+            touched.trace,
             due,
         )
     )

@@ -23,7 +23,7 @@ class Held(msgspec.Struct, gc=False):
 
 
 class Touched(msgspec.Struct):
-    """An entity within one commit."""
+    """An entity within one commit; `trace`: of the last command that changed it."""
 
     entity: Entity
     before: Held
@@ -31,6 +31,7 @@ class Touched(msgspec.Struct):
     events: list[Any]
     follow_ups: list[FollowUp]
     changed: bool = False
+    trace: str | None = None
 
 
 class Registry:

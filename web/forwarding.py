@@ -13,6 +13,7 @@ import msgspec
 from prometheus_client import Counter
 from yarl import URL
 
+from app.contracts import tracing
 from app.domain.certificates.commands import Command
 from app.domain.decision import Reply
 from tables.errors import OutcomeUnknown, OwnerUnavailable
@@ -40,6 +41,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     left_ms: int
     fields: msgspec.Raw
     now: int | None = None
+    trace: str | None = None
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -107,7 +109,8 @@ class Forwarder:
             raise OwnerUnavailable("no time left to forward")
         fields = msgspec.Raw(_pack(command))
         left_ms = int(left * 1_000)
-        body = _pack(Envelope(type(command).__name__, command_id, left_ms, fields, now))
+        kind, trace = type(command).__name__, tracing.current()
+        body = _pack(Envelope(kind, command_id, left_ms, fields, now, trace))
         self._in_flight += 1
         try:
             with translated(self._outcomes):

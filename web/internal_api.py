@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 from aiohttp import web
 
+from app.contracts import tracing
 from app.domain.certificates.commands import CERTIFICATE_COMMANDS, ORDER_COMMANDS, Command
 from tables.errors import OutcomeUnknown, OwnerUnavailable
 from web.forwarding import SIGNATURE_HEADER, TIMESTAMP_HEADER, Envelope, Signer
@@ -36,7 +37,8 @@ class InternalCommands:
             command: Command = _fields[envelope.kind].decode(envelope.fields)
         except (msgspec.DecodeError, KeyError):
             return web.Response(status=400, text="a command this worker does not know")
-        return await self._decided(key, command, envelope)
+        with tracing.traced(envelope.trace):
+            return await self._decided(key, command, envelope)
 
     async def _decided(self, key: str, command: Command, envelope: Envelope) -> web.Response:
         deadline = asyncio.get_running_loop().time() + envelope.left_ms / 1_000

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from app.contracts import tracing
 from web.answers import ProblemDetails
 from web.routing import Route
 
@@ -76,6 +77,7 @@ def _parameters(route: Route[Any]) -> list[dict[str, Any]]:
     ]
     parameters += [{"name": name, "in": "query", "schema": text} for name in route.query]
     parameters += [{"name": name, "in": "header", "schema": text} for name in _AUDIT_HEADERS]
+    parameters.append({"name": tracing.HEADER, "in": "header", "schema": text})
     if route.verb.keyed:
         key = {"type": "string", "minLength": 1, "maxLength": 512}
         parameters.append(

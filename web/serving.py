@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from app.contracts import tracing
 from app.domain.certificates.commands import Call
 from app.domain.certificates.problems import NOT_USABLE
 from app.domain.decision import Reply
@@ -61,12 +62,13 @@ class Guarded(ABC):
 
     async def handle(self, request: web.Request) -> web.Response:
         started, instance = time.perf_counter(), identifiers.request_id()
-        try:
-            response = await self._answer(request, instance)
-        except Problem as problem:
-            response = self._refused(problem, instance)
-        except Exception as error:  # noqa: BLE001  a bug must neither leak a code nor hang a till
-            response = self._failed(error, instance)
+        with tracing.traced(request.headers.get(tracing.HEADER)):
+            try:
+                response = await self._answer(request, instance)
+            except Problem as problem:
+                response = self._refused(problem, instance)
+            except Exception as error:  # noqa: BLE001  a bug must neither leak a code nor hang a till
+                response = self._failed(error, instance)
         self._metrics.answered(response.status, time.perf_counter() - started)
         return response
 

@@ -79,6 +79,11 @@ class Scene:
         ]
         await asyncio.gather(*sent)
 
+    async def send_traced(self, topic: str, message: Message, traceparent: str) -> None:
+        key, value = message
+        headers = [("traceparent", traceparent.encode())]
+        await self._producer.send_and_wait(topic, value, key.encode(), headers=headers)
+
     async def sell(self, *messages: Message) -> None:
         await self.send(SALES, *messages)
 

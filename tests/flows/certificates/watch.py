@@ -57,6 +57,7 @@ class Watch:
         self.orders: dict[str, list[Data]] = defaultdict(list)
         self.refund_requests: dict[str, list[Data]] = defaultdict(list)
         self.rows: dict[tuple[str, int], list[Data]] = defaultdict(list)
+        self.traces: dict[tuple[str, str], str] = {}
         self.told: list[Data] = []
         self.dead: list[DeadLetter] = []
         self.notifications: dict[str, NotificationRecord] = {}
@@ -141,6 +142,8 @@ class Watch:
             if (name := f"{record.topic} {event.id}") not in self._seen:
                 self._seen.add(name)
                 self._hear(record.topic, record.key.decode(), event.data)
+                for name, value in record.headers:
+                    self.traces[record.topic, event.id] = f"{name}: {value.decode()}"
 
     def _hear(self, topic: str, key: str, data: Data) -> None:
         if topic != BI:
