@@ -107,7 +107,7 @@ def _turn_page(kept: Kept) -> None:
 
 def _mark(key_hash: bytes, packed: bytes) -> bytes:
     second = -(-_made(packed).at // SECOND_MS)
-    return key_hash[:_HASH].ljust(_HASH, b"\0") + second.to_bytes(_MARK - _HASH, "big")
+    return key_hash[:_HASH] + second.to_bytes(_MARK - _HASH, "big")
 
 
 def _oldest_at(marks: bytes, results: Results) -> int:
