@@ -63,14 +63,17 @@ class Guarded(ABC):
     async def handle(self, request: web.Request) -> web.Response:
         started, instance = time.perf_counter(), identifiers.request_id()
         with tracing.traced(request.headers.get(tracing.HEADER)):
-            try:
-                response = await self._answer(request, instance)
-            except Problem as problem:
-                response = self._refused(problem, instance)
-            except Exception as error:  # noqa: BLE001  a bug must neither leak a code nor hang a till
-                response = self._failed(error, instance)
+            response = await self._answered(request, instance)
         self._metrics.answered(response.status, time.perf_counter() - started)
         return response
+
+    async def _answered(self, request: web.Request, instance: str) -> web.Response:
+        try:
+            return await self._answer(request, instance)
+        except Problem as problem:
+            return self._refused(problem, instance)
+        except Exception as error:  # noqa: BLE001  a bug must neither leak a code nor hang a till
+            return self._failed(error, instance)
 
     def _permitted(self, request: web.Request) -> Client:
         client = self._shared.clients.authenticated(request.headers.get("Authorization"))
