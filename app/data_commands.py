@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import psycopg2
 import typer
 from rich.console import Console
@@ -162,4 +163,4 @@ def _asked(job: Any) -> Any:
 
 def _policy() -> Policy:
     fields: dict[str, Any] = json.loads(os.environ.get("GIFTMARK_POLICY", "{}"))
-    return Policy(**fields)
+    return msgspec.convert(fields, Policy)

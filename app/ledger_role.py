@@ -5,6 +5,7 @@ import socket
 from typing import Any
 
 import faust
+import msgspec
 import structlog
 from aiohttp import web as aiohttp_web
 from aiokafka import OffsetAndMetadata, TopicPartition
@@ -59,7 +60,7 @@ class LedgerRole(Service):
         super().__init__()
         host, port = internal.getsockname()[:2]
         self.settings = settings
-        self.policy = Policy(**settings.policy)
+        self.policy = msgspec.convert(settings.policy, Policy)
         self.app: faust.App = faust_app(settings, "ledger", canonical_url=f"http://{host}:{port}")
         self.link = BrokerLink(settings.kafka)
         self.outlet = Outlet(self.link)

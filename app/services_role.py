@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import faust
+import msgspec
 import structlog
 from aiohttp import web as aiohttp_web
 from faust.types import TP
@@ -127,7 +128,7 @@ class ServicesRole(Service):
         host, port = internal.getsockname()[:2]
         self.settings = settings
         self.app: faust.App = faust_app(settings, "services", canonical_url=f"http://{host}:{port}")
-        policy, link = Policy(**settings.policy), BrokerLink(settings.kafka)
+        policy, link = msgspec.convert(settings.policy, Policy), BrokerLink(settings.kafka)
         database = Database(settings.database_url, policy=policy)
         self.shared = Shared(settings, policy, database, link, Outlet(link))
         self.parts = [part(self.shared) for part in PARTS]

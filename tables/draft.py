@@ -176,13 +176,18 @@ class Draft:
     def _context(self, entity: Entity, key: str, *, id_: str, now: int) -> Context:
         if entity.pages is None:
             return Context(key, id_, now, self._policy)
-        return Context(key, id_, now, self._policy, partial(self._page, entity.pages, key))
+        return Context(key, id_, now, self._policy, partial(self._read_page, entity, key))
 
-    def _page(self, kind: Entity, key: str, number: int) -> Any:
-        content = self._touch(_page_key(kind, key, number), kind).state
+    def _read_page(self, entity: Entity, key: str, number: int) -> Any:
+        content = self._page(entity, key, number).state
         if content is None:
             raise LostPage(number)
         return content
+
+    def _page(self, entity: Entity, key: str, number: int) -> Touched:
+        kind = entity.pages
+        assert kind is not None, entity.name
+        return self._touch(b"%b%b/%d" % (kind.prefix, key.encode(), number), kind)
 
     def _decide(
         self, entity: Entity, command: Any, context: Context, *, trace: str | None = None
@@ -190,14 +195,14 @@ class Draft:
         touched = self._touch(entity.prefix + context.key.encode(), entity)
         decision = entity.decide(touched.state, command, context)
         if decision.state is not touched.state or decision.events or decision.follow_ups:
+            # All that may fail comes first: no state is written without its pages.
+            pages = [(self._page(entity, context.key, n), new) for n, new in decision.pages]
+            for page, content in pages:
+                page.state, page.changed = content, True
             touched.state, touched.trace = decision.state, trace
             touched.events.extend(decision.events)
             touched.follow_ups.extend(decision.follow_ups)
             touched.changed = True
-            for number, content in decision.pages:
-                assert entity.pages is not None, entity.name
-                page = self._touch(_page_key(entity.pages, context.key, number), entity.pages)
-                page.state, page.changed = content, True
         return decision.reply
 
     def _touch(self, key: bytes, entity: Entity) -> Touched:
@@ -241,10 +246,6 @@ class Encoded:
         self.dues: list[int] = []
 
 
-def _page_key(kind: Entity, key: str, number: int) -> bytes:
-    return b"%b%b/%d" % (kind.prefix, key.encode(), number)
-
-
 def _next_due(touched: Touched) -> int | None:
     return None if touched.state is None else touched.entity.next_due(touched.state)
 
@@ -256,7 +257,7 @@ def _encode(touched: Touched, epoch: int) -> tuple[Held, bytes]:
     due = _next_due(touched)
     value = wire.encode(
         wire.JournalRecord(
-            wire.SCHEMA,
+            wire.STATE_SCHEMA,
             epoch,
             sequence,
             state,

@@ -70,7 +70,7 @@ class Entities:
             return Held(None, 0, 0, None)
         record = wire.decode_journal(value)
         state = self._registry.decode_state(entity.prefix, record.state)
-        if state is not None and record.schema < wire.SCHEMA:
+        if state is not None and record.schema < wire.STATE_SCHEMA:
             state = entity.upgraded(state)
         held = Held(state, record.sequence, len(value), record.next_due)
         self.keep(key, held)

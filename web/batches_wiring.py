@@ -1,5 +1,6 @@
 """What the batch routes of a ledger worker stand on: a small pool of their own, and the outlet."""
 
+import msgspec
 from aiokafka import TopicPartition
 
 from app.certificates.batch_views import BatchViews
@@ -23,7 +24,7 @@ class BatchService:
     """Opens its pool with the first request: without a database only these routes fail."""
 
     def __init__(self, settings: Settings, outlet: Outlet, seal: SealDeadLetter) -> None:
-        policy = Policy(**settings.policy)
+        policy = msgspec.convert(settings.policy, Policy)
         now_ms = Clock(settings.clock_offset_ms).wall_ms
         self.database = Database(settings.database_url, policy=policy)
         pepper = settings.code_pepper.get_secret_value()

@@ -10,11 +10,13 @@ from app.contracts.wire import (
     CERTIFICATE,
     EPOCH_KEY,
     META_KEY,
+    STATE_SCHEMA,
     JournalRecord,
     decode_journal,
     decode_meta,
 )
 from app.domain.certificates.invariants import broken
+from app.domain.certificates.kept_holds import upgraded
 from app.domain.certificates.state import Certificate
 
 
@@ -82,16 +84,17 @@ class Journaled(msgspec.Struct, frozen=True, gc=False):
     moves: int | None
 
 
-Laws = Callable[[msgspec.Raw], list[str]]
+Laws = Callable[[JournalRecord], list[str]]
 NOT_YET = Journaled(ShownMoney("", "", "", *(0,) * 11), 0, 0, 0)
 _certificate = msgspec.msgpack.Decoder(Certificate)
 _money = msgspec.msgpack.Decoder(StoredMoney)
 _tags = msgspec.msgpack.Decoder(list[_Tagged])
 
 
-def domain_laws(state: msgspec.Raw) -> list[str]:
+def domain_laws(record: JournalRecord) -> list[str]:
     """What the law itself demands of every state, beside the auditor's own arithmetic."""
-    return broken(_certificate.decode(state))
+    state = _certificate.decode(record.state)
+    return broken(upgraded(state) if record.schema < STATE_SCHEMA else state)
 
 
 class JournalFold:
@@ -119,7 +122,7 @@ class JournalFold:
             return []
         moves = sum(event.tag == MOVED for event in _tags.decode(record.events))
         self._put(key[1:].decode(), record, moves)
-        return self._laws(record.state)
+        return self._laws(record)
 
     def _put(self, certificate_id: str, record: JournalRecord, moves: int) -> None:
         before = self.certificates.get(certificate_id, NOT_YET)

@@ -9,7 +9,7 @@ from app.certificates.batch_rows import BadRow, GoodRow
 from app.certificates.chunk_store import ChunkId
 from app.certificates.emission import Output
 from app.certificates.publishing_internal import SealDeadLetter
-from app.contracts import dead_letters
+from app.contracts import dead_letters, tracing
 from app.contracts.topics import BATCHES, COMMANDS, dead_letters_of
 from app.contracts.wire import SCHEMA, CommandRecord, encode
 from app.domain.certificates.commands import CancelCertificate, Command, IssueCertificate
@@ -126,5 +126,6 @@ def _queued(row: GoodRow) -> dict[str, Any]:
 
 def _command(key: str, command: Command, *, command_id: str, now: int) -> Output:
     fields = msgspec.Raw(_pack(command))
-    record = CommandRecord(SCHEMA, command_id, now, type(command).__name__, key, fields)
+    kind, trace = type(command).__name__, tracing.current()
+    record = CommandRecord(SCHEMA, command_id, now, kind, key, fields, trace)
     return Output(COMMANDS, key.encode(), encode(record), [])

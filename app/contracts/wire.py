@@ -10,7 +10,8 @@ import msgspec
 from app.domain.certificates.events import NotificationAsked
 from app.domain.decision import FollowUp
 
-SCHEMA = 2  # since 2, results of a certificate may stand on pages
+SCHEMA = 1
+STATE_SCHEMA = 2  # of journal records: since 2, closed holds are packed, results stand on pages
 META_KEY = b"\x00meta"
 EPOCH_KEY = b"\x00epoch"
 CERTIFICATE = b"c"
@@ -66,8 +67,8 @@ class NotificationRecord(msgspec.Struct, frozen=True, array_like=True, gc=False)
 class NewerSchema(Exception):
     """The record was written by a newer worker: wait for one, it is not poison."""
 
-    def __init__(self, schema: int) -> None:
-        super().__init__(f"record of schema {schema}, this worker knows {SCHEMA}")
+    def __init__(self, schema: int, known: int) -> None:
+        super().__init__(f"record of schema {schema}, this worker knows {known}")
         self.schema = schema
 
 
@@ -87,30 +88,30 @@ _head = msgspec.msgpack.Decoder(_Head)
 
 def decode_command(value: bytes) -> CommandRecord:
     """Raises `msgspec.DecodeError` for poison, `NewerSchema` for what is not."""
-    return _decode(_command, value)
+    return _decode(_command, value, SCHEMA)
 
 
 def decode_journal(value: bytes) -> JournalRecord:
-    return _decode(_journal, value)
+    return _decode(_journal, value, STATE_SCHEMA)
 
 
 def decode_meta(value: bytes) -> MetaRecord:
-    return _decode(_meta, value)
+    return _decode(_meta, value, SCHEMA)
 
 
 def decode_notification(value: bytes) -> NotificationRecord:
-    return _decode(_notification, value)
+    return _decode(_notification, value, SCHEMA)
 
 
-def _decode(decoder: msgspec.msgpack.Decoder[_Record], value: bytes) -> _Record:
+def _decode(decoder: msgspec.msgpack.Decoder[_Record], value: bytes, known: int) -> _Record:
     try:
         record = decoder.decode(value)
     except msgspec.ValidationError:
         # A newer writer may have changed a type: its schema number says so first.
         schema = _head.decode(value).schema
-        if schema > SCHEMA:
-            raise NewerSchema(schema) from None
+        if schema > known:
+            raise NewerSchema(schema, known) from None
         raise
-    if record.schema > SCHEMA:
-        raise NewerSchema(record.schema)
+    if record.schema > known:
+        raise NewerSchema(record.schema, known)
     return record

@@ -52,5 +52,6 @@ class Policy(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     unsettled_days: int = 7
 
     def __post_init__(self) -> None:
-        if not 0 <= self.results_max <= RESULTS_MOST:
-            raise ValueError(f"results_max: from 0 to {RESULTS_MOST}")
+        for name in ("results_max", "refusals_max"):
+            if not 1 <= getattr(self, name) <= RESULTS_MOST:
+                raise ValueError(f"{name}: from 1 to {RESULTS_MOST}")

@@ -11,8 +11,10 @@ from app.contracts import wire
 
 NEWER = "PROVE_NEWER"
 SLOW_S = "PROVE_SLOW_PUBLISHING_S"
-# Modules that copy the number must find the altered one: they are imported after it is set.
-wire.SCHEMA += int(os.environ.get(NEWER, "0"))
+# Modules that copy the numbers must find the altered ones: they are imported after they are set.
+LATER = int(os.environ.get(NEWER, "0"))
+wire.SCHEMA += LATER
+wire.STATE_SCHEMA += LATER
 
 
 def publish_slowly(delay_s: float) -> None:

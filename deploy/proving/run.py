@@ -123,8 +123,10 @@ async def _proven(
 def _knowing(schema: int) -> Iterator[None]:
     """Judges can read what workers of a later version wrote."""
     wire.SCHEMA += schema
+    wire.STATE_SCHEMA += schema
     yield
     wire.SCHEMA -= schema
+    wire.STATE_SCHEMA -= schema
 
 
 async def _judged(scene: Scene, chaos: Chaos, seconds: float) -> Outcome:

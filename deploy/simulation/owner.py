@@ -30,6 +30,7 @@ class Request:
         self.command = command
         self.id = request_id
         self.taken = False
+        self.trace = None
         self.answer = answer
 
 

@@ -36,6 +36,7 @@ from app.domain.certificates.commands import (
     VoidHold,
 )
 from app.domain.certificates.events import Moved
+from app.domain.certificates.kept_holds import all_holds
 from app.domain.certificates.state import Certificate
 from app.domain.decision import Context
 from app.domain.policy import DAY_MS, HOUR_MS, Policy
@@ -75,7 +76,8 @@ class Life:
         self.state = decision.state
         self.sequence += 1
         self.kinds |= {kind_of(event) for event in decision.events if isinstance(event, Moved)}
-        record = wire.JournalRecord(1, 1, self.sequence, raw(decision.state), raw(decision.events))
+        state, events = raw(decision.state), raw(decision.events)
+        record = wire.JournalRecord(wire.STATE_SCHEMA, 1, self.sequence, state, events)
         key = wire.CERTIFICATE + ID.encode()
         assert self.journal.take(key, wire.encode(record)) == []
         for output in self._publisher.outputs(key, record, self.now):
@@ -103,7 +105,7 @@ def raw(value: object) -> msgspec.Raw:
 
 
 def call(key: int) -> Call:
-    unique = str(key).encode()
+    unique = str(key).encode().ljust(16, b".")
     return Call("till", "POS", "op", unique, unique, f"req_{key}")
 
 
@@ -171,6 +173,17 @@ def test_these_lives_know_every_way_that_money_takes() -> None:
 def test_the_auditor_reads_the_fields_that_the_law_stores() -> None:
     names = StoredMoney.__struct_fields__
     assert Certificate.__struct_fields__[: len(names)] == names
+
+
+def test_a_state_of_schema_1_is_judged_by_the_law_of_today() -> None:
+    life = live(1, 40)
+    assert life.state is not None
+    state = msgspec.structs.replace(life.state, holds=tuple(all_holds(life.state)), closed={})
+    assert len(state.holds) > state.open_holds
+    key = wire.CERTIFICATE + ID.encode()
+    for schema, complaint in ((1, []), (wire.STATE_SCHEMA, ["only what is held is open"])):
+        record = wire.JournalRecord(schema, 1, 9, raw(state), raw(()))
+        assert life.journal.take(key, wire.encode(record)) == complaint
 
 
 def test_a_broken_law_is_named() -> None:

@@ -18,7 +18,7 @@ PATIENCE_S = 0.5
 replace = msgspec.structs.replace
 
 
-def lawless(_state: msgspec.Raw) -> list[str]:
+def lawless(_state: wire.JournalRecord) -> list[str]:
     """Fabricated certificates have money, but neither holds nor orders."""
     return []
 

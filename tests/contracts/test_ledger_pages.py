@@ -9,12 +9,14 @@ from app.contracts.topics import JOURNAL
 from app.domain.certificates.entities import CERTIFICATE, ENTITIES
 from app.domain.certificates.kept_holds import all_holds
 from app.domain.certificates.state import Certificate, Hold, HoldState
-from app.domain.decision import LostPage
+from app.domain.decision import LostPage, Reply
+from app.domain.policy import Policy
+from tables.draft import Draft, Request
 from tables.entities import Entities, Registry
 from tables.errors import OutcomeUnknown
 from tables.journal import FencedWriter
 from tables.store import Changes, Position, SharedMemory, Store
-from tests.contracts.engine import fresh_partition, journal, key_on, until, worker
+from tests.contracts.engine import ENTITY, Deposit, fresh_partition, journal, key_on, until, worker
 
 
 async def test_a_page_is_written_in_the_commit_of_its_state_and_only_then(
@@ -62,6 +64,29 @@ async def test_a_page_that_a_fenced_owner_slipped_in_is_repaired(
     assert bytes(wire.decode_journal(last).state) == wire.encode(5)
 
 
+class Unreadable:
+    """A store that has lost its pages to the disk."""
+
+    def get(self, key: bytes) -> bytes | None:
+        if key.startswith(b"p"):
+            raise OSError("input/output error")
+        return None
+
+
+async def test_no_state_is_written_without_its_page() -> None:
+    registry = Registry((ENTITY,))
+    entities = Entities(Unreadable(), registry)  # type: ignore[arg-type]
+    draft = Draft(entities, registry, Policy())
+    for n, page in enumerate((3, None)):
+        request = Request("k1", Deposit(5, page=page), command_id=f"d{n}", now=1, deadline=1.0)
+        draft.answer(request, 1)
+    failed, done = (answer for _, answer in draft.answers)
+    assert isinstance(failed, OSError)
+    assert isinstance(done, Reply)
+    assert done.fields == {"balance": 5}
+    assert len(draft.encode(1).records) == 1
+
+
 def test_a_certificate_of_schema_1_is_read_as_one_of_today(tmp_path: Path) -> None:
     """There, closed holds stood among the open ones."""
     hold = Hold(1, "r1", "till", "S17", "T2", "POS", 10, 10, 0, 1, 2, 10, 0, HoldState.CAPTURED, 5)
@@ -69,7 +94,7 @@ def test_a_certificate_of_schema_1_is_read_as_one_of_today(tmp_path: Path) -> No
     old = Certificate(last4="R6N4", holds=(hold, held), held=10, captured=10)
     key = b"cgc_1"
     store = Store(tmp_path / "store", ledger="test", memory=SharedMemory())
-    for schema in (1, wire.SCHEMA):
+    for schema in (1, wire.STATE_SCHEMA):
         record = wire.JournalRecord(schema, 1, 1, old, ())  # type: ignore[arg-type]
         changes = Changes()
         changes.put(key, wire.encode(record))

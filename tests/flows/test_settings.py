@@ -161,7 +161,7 @@ def config() -> str:
 @pytest.mark.parametrize(
     ("policy", "reason"),
     [
-        ('{"results_max": 4001}', "from 0 to 4000"),
+        ('{"results_max": 4001}', "results_max: from 1 to 4000"),
         ('{"results_max": "many"}', r"\$.results_max"),
         ('{"hold_days": 1}', "hold_days"),
     ],

@@ -76,7 +76,7 @@ async def test_a_damaged_record_is_a_difference(kafka: str, database: Database, 
 
 
 async def test_a_newer_record_puts_the_night_off(database: Database, due: Due) -> None:
-    night = await due(msgspec.msgpack.encode([wire.SCHEMA + 1]))
+    night = await due(msgspec.msgpack.encode([wire.STATE_SCHEMA + 1]))
     await night.look()
     assert await database.rows("SELECT 1 FROM mart.recon_run") == []
 

@@ -2,7 +2,7 @@
 
 A popular certificate keeps dozens of closed holds and is written with every command, so each
 stays packed as it was when it closed, under the client's operation number. They stand in the
-order in which their time will be over.
+order in which they were last captured, else closed.
 """
 
 from collections.abc import Iterator
@@ -64,13 +64,13 @@ def with_closed(kept: ClosedHolds, hold: Hold) -> ClosedHolds:
     """One more, or one of them changed."""
     after, name, at = kept.copy(), _name(hold.client, hold.reference), touched_at(hold)
     before = after.get(name)
-    if before is not None and _head(before).at != at:
-        del after[name]
-    newest = _head(next(reversed(after.values()))).at if after else at
+    if before is None or _head(before).at != at:
+        after.pop(name, None)
+        in_order = not after or _head(next(reversed(after.values()))).at <= at
+    else:
+        in_order = True
     after[name] = _pack(ClosedHold(hold.n, at, hold))
-    if newest <= at:
-        return after
-    return dict(sorted(after.items(), key=lambda item: _head(item[1]).at))
+    return after if in_order else dict(sorted(after.items(), key=_age))
 
 
 def with_room(state: Certificate, t: int, policy: Policy) -> ClosedHolds | None:
@@ -109,6 +109,10 @@ def touched_at(hold: Hold) -> int:
     if hold.last_capture_at is not None:
         return hold.last_capture_at
     return hold.created_at if hold.closed_at is None else hold.closed_at
+
+
+def _age(item: tuple[str, bytes]) -> int:
+    return _head(item[1]).at
 
 
 def _name(client: str, reference: str) -> str:

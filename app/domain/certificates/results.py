@@ -4,14 +4,15 @@ A popular certificate keeps hundreds of them and is written with every command. 
 packed as they were first written, and only the newest stand in the state itself: a full set
 moves to a page, which is written once and read again only for a request that comes twice. Of
 each result on a page the state keeps a mark: four bytes of its key's hash and the second after
-it was made. A mark may lie (another key with the same bytes); the page decides.
+it was made. A mark may lie (another key with the same bytes); the page decides. A page that
+has nothing of what its mark tells is another than the one that was written: LostPage.
 """
 
 import msgspec
 
 from app.domain.certificates.commands import Call
 from app.domain.certificates.state import Certificate, Results, StoredResult
-from app.domain.decision import Context
+from app.domain.decision import Context, LostPage
 from app.domain.policy import DAY_MS, HOUR_MS, SECOND_MS, Policy
 
 PAGE = 16
@@ -44,9 +45,13 @@ def _on_pages(state: Certificate, key_hash: bytes, context: Context) -> bytes | 
     forgotten = len(state.pages) * PAGE - len(marks) // _MARK
     at = marks.find(mark)
     while at >= 0:
-        content: Results = context.page(state.pages[(forgotten + at // _MARK) // PAGE])
-        if (packed := content.get(key_hash)) is not None:
-            return packed
+        if at % _MARK == 0:
+            number = state.pages[(forgotten + at // _MARK) // PAGE]
+            content: Results = context.page(number)
+            if (packed := content.get(key_hash)) is not None:
+                return packed
+            if not any(key.startswith(mark) for key in content):
+                raise LostPage(number)
         at = marks.find(mark, at + 1)
     return None
 
@@ -74,11 +79,13 @@ class Kept(msgspec.Struct):
 
 def with_success(state: Certificate, call: Call, result: StoredResult, *, policy: Policy) -> Kept:
     kept = Kept(state.results.copy(), state.pages, state.marks)
-    oldest_kept = result.at - policy.results_days * DAY_MS
+    over = result.at - policy.results_days * DAY_MS
+    young = result.at - policy.results_young_h * HOUR_MS
     surplus = count(state) + 1 - policy.results_max
-    while (kept.results or kept.marks) and (
-        surplus > 0 or _oldest_at(kept.marks, kept.results) < oldest_kept
-    ):
+    while kept.results or kept.marks:
+        oldest_at = _oldest_at(kept.marks, kept.results)
+        if not (oldest_at < over or (surplus > 0 and oldest_at <= young)):
+            break
         _forget_oldest(kept)
         surplus -= 1
     while len(kept.results) >= PAGE:

@@ -1,10 +1,13 @@
 """Any history keeps the laws; any command told twice changes nothing the second time."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain.certificates import results
 from app.domain.certificates.commands import (
     ActivateCertificate,
     AllocateCertificate,
@@ -221,6 +224,14 @@ def _pointed(desk: Desk, fields: dict[str, Any]) -> dict[str, Any]:
 def money(state: Certificate | None) -> tuple[int, ...]:
     known = state or Certificate()
     return tuple(getattr(known, name) for name in MONEY)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def short_pages() -> Iterator[None]:
+    """So that histories reach their second page."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(results, "PAGE", 2)
+        yield
 
 
 @settings(max_examples=150, deadline=None)

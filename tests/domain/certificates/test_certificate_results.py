@@ -5,8 +5,9 @@ import pytest
 
 from app.domain.certificates.commands import Due
 from app.domain.certificates.events import Declined
-from app.domain.certificates.results import PAGE, count
-from app.domain.decision import Reply
+from app.domain.certificates.results import PAGE, count, with_success
+from app.domain.certificates.state import StoredResult
+from app.domain.decision import LostPage, Reply
 from app.domain.policy import Policy
 from tests.domain.certificates.certificate_desk import (
     DAY,
@@ -183,6 +184,43 @@ def test_a_mark_may_lie_and_the_page_decides() -> None:
     assert desk.certificate.marks.startswith(b"0000")
     stranger = desk.call("authorize", "0000-stranger")
     assert not desk.authorize(1, reference="other", call=stranger).replayed
+
+
+def test_a_page_of_another_time_is_not_taken_for_the_one_that_was_written() -> None:
+    desk = active()
+    busy(desk, 40)
+    before = desk.state
+    desk.pages[0] = desk.pages[1]
+    with pytest.raises(LostPage):
+        again(desk, 0)
+    assert desk.state is before
+
+
+def test_a_lower_maximum_forgets_what_is_a_day_old_and_nothing_younger() -> None:
+    desk = active(Policy(holds_kept_max=200))
+    busy(desk, 20)
+    busy(desk.wait(DAY), 40, first=20)
+    desk.policy = Policy(results_max=10)
+    made = StoredResult(b"body", desk.now, 201, None, "req", "", ())
+    kept = with_success(desk.certificate, desk.call("a"), made, policy=desk.policy)
+    after = msgspec.structs.replace(
+        desk.certificate, results=kept.results, pages=kept.pages, marks=kept.marks
+    )
+    assert count(after) == 41
+
+
+def test_many_results_of_schema_1_move_to_several_pages_at_once() -> None:
+    desk = active(Policy(holds_kept_max=200))
+    told = busy(desk, 40)
+    results = {key: packed for page in desk.pages.values() for key, packed in page.items()}
+    results |= desk.certificate.results
+    assert len(results) == 40
+    desk.state = msgspec.structs.replace(desk.certificate, results=results, pages=b"", marks=b"")
+    desk.pages.clear()
+    busy(desk, 2, first=40)
+    assert (sorted(desk.pages), count(desk.certificate)) == ([0, 1], 42)
+    for n in range(0, 40, 2):
+        assert again(desk, n).fields == told[f"{n:04}-key"].fields
 
 
 def test_nothing_is_decided_without_a_page_that_the_state_tells_of() -> None:

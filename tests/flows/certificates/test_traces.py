@@ -50,6 +50,11 @@ async def test_a_request_is_traced_whichever_worker_takes_it(scene: Scene) -> No
     await scene.watch.until(
         lambda: kinds(gift.id).count("Authorized") == len(expected), "all of them published"
     )
+    untraced = await scene.till.authorize(gift, 100)
+    assert untraced.status == 201
+    await scene.watch.until(
+        lambda: kinds(gift.id).count("Authorized") == len(expected) + 1, "the untraced one, too"
+    )
     assert list(told(scene, TRANSACTION, gift.id)) == expected
     assert list(told(scene, STATE, gift.id)) == expected
 
