@@ -106,7 +106,8 @@ def forbidden(outcome: Outcome) -> dict[str, int]:
         "last states unlike the chain's end": balance.other_states,
         "journal and topics differ (audit)": outcome.audit_differences,
         "mart and journal differ": outcome.mart_differences,
-        "spoiled and not in a dead-letter topic": max(0, outcome.spoiled - outcome.buried),
+        "spoiled and not in a dead-letter topic": outcome.not_buried,
+        "good and in a dead-letter topic": outcome.buried.good,
         "kills without a takeover": outcome.no_takeover,
         "ends of over 10 s": len(outcome.slow_ends),
     }

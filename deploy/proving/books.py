@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
+from collections.abc import Set as AbstractSet
 from itertools import chain
 
 import msgspec
@@ -154,17 +155,16 @@ class Kept(msgspec.Struct, frozen=True):
         return not (self.lost or self.doubled or self.unasked)
 
 
-def kept(books: Books, asked: Mapping[str, int]) -> Kept:
-    """`asked`: by type of transaction, how many certificates the topics asked it for, once."""
+def kept(books: Books, asked: Mapping[str, AbstractSet[str]]) -> Kept:
+    """`asked`: by type of transaction, the certificates that topics asked it for, once each."""
     done: dict[str, Counter[str]] = {type_: Counter() for type_ in asked}
     for event in books.events.values():
         if event.data.transaction_type in done:
             done[event.data.transaction_type][event.data.certificate_id] += 1
-    missing = [count - len(done[type_]) for type_, count in asked.items()]
     return Kept(
-        lost=sum(max(0, one) for one in missing),
+        lost=sum(len(wanted - done[type_].keys()) for type_, wanted in asked.items()),
         doubled=sum(found.total() - len(found) for found in done.values()),
-        unasked=sum(max(0, -one) for one in missing),
+        unasked=sum(len(done[type_].keys() - wanted) for type_, wanted in asked.items()),
     )
 
 

@@ -1,6 +1,7 @@
 """Load on a cluster: waves of certificates by topics, tills that use them while they come."""
 
 import asyncio
+import base64
 import random
 import time
 from collections import deque
@@ -10,7 +11,9 @@ from aiokafka import AIOKafkaProducer
 
 from app.contracts.topics import BATCHES, PAYMENTS, SALES
 from app.demo.traffic import Line, Message, batch_messages, day
-from deploy.proving.cluster import Cluster
+from app.domain.certificates.codes import Code, certificate_id, parse
+from deploy.proving.cluster import Cluster, secrets_of
+from deploy.proving.dead_letters import SPOILED
 from deploy.proving.history import History
 from deploy.proving.till import TIMEOUT, Till
 from deploy.proving.watching import Watch
@@ -25,7 +28,10 @@ REMEMBERED = 200
 
 
 class Load:
-    """`wave`: certificates a wave issues; the half that is sold is what tills use, until worn."""
+    """`wave`: certificates a wave issues; the half that is sold is what tills use, until worn.
+
+    `asked`: the certificates that topics asked a type of transaction for, once each.
+    """
 
     def __init__(self, cluster: Cluster, *, wave: int, seed: int) -> None:
         self.history = History()
@@ -33,10 +39,11 @@ class Load:
         self.sold: list[Line] = []
         self.spoiled = 0
         self.messages = 0
-        self.rows = 0
+        self.asked: dict[str, set[str]] = {"Issued": set(), "Activated": set()}
         self.payments = 0
         self.recent: deque[tuple[str, Message]] = deque(maxlen=REMEMBERED)
         self._fresh: list[int] = []
+        self._pepper = base64.b64decode(secrets_of(cluster.data)["code_pepper"])
         self._cluster = cluster
         self._wave = wave
         self._seed = seed
@@ -54,14 +61,9 @@ class Load:
         self._stop.set()
 
     @property
-    def asked(self) -> dict[str, int]:
-        """By type of transaction, how many certificates the topics asked it for."""
-        return {"Issued": self.rows, "Activated": len(self.sold)}
-
-    @property
     def by_topics(self) -> int:
         """Operations: rows issued, lines sold, payments; repetitions do not count."""
-        return self.rows + len(self.sold) + self.payments
+        return len(self.asked["Issued"]) + len(self.sold) + self.payments
 
     @property
     def operations(self) -> int:
@@ -72,7 +74,7 @@ class Load:
         sent = [await producer.send(t, value, key.encode()) for t, (key, value) in pieces]
         await asyncio.gather(*sent)
         self.messages += len(pieces)
-        self.spoiled += sum(key.endswith("-bad") for _, (key, _) in pieces)
+        self.spoiled += sum(key.endswith(SPOILED) for _, (key, _) in pieces)
         self.recent.extend(pieces)
 
     def producer(self) -> AIOKafkaProducer:
@@ -100,7 +102,8 @@ class Load:
             *((SALES, message) for message in wave.sales),
             *((PAYMENTS, message) for message in wave.payments),
         ]
-        self.rows += len(wave.rows)
+        self.asked["Issued"].update(self._id(row["code"]) for row in wave.rows)
+        self.asked["Activated"].update(self._id(line.code) for line in wave.sold)
         self.payments += len(set(wave.payments))
         first = len(self.sold)
         self.sold.extend(wave.sold)
@@ -108,6 +111,11 @@ class Load:
         for start in range(0, len(messages), PIECE):
             await self.send(producer, messages[start : start + PIECE])
             await asyncio.sleep(PIECE_PAUSE_S)
+
+    def _id(self, code: str) -> str:
+        known = parse(code)
+        assert isinstance(known, Code)
+        return certificate_id(known, self._pepper)
 
     def _till(self, session: aiohttp.ClientSession) -> Till:
         return Till(

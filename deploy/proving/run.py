@@ -20,7 +20,7 @@ from app.kafka_access import KafkaAccess
 from app.migrations import migrate
 from deploy.proving.books import Balance, Books, Kept, balanced, kept, read_books
 from deploy.proving.chaos import Chaos
-from deploy.proving.dead_letters import buried
+from deploy.proving.dead_letters import Buried, buried
 from deploy.proving.faults import FAULTS
 from deploy.proving.judge import Verdict, judge
 from deploy.proving.links import LinkedCluster
@@ -62,7 +62,7 @@ class Outcome(msgspec.Struct):
     unknown: int
     repetitions: int
     spoiled: int
-    buried: int
+    buried: Buried
     longest_wait_s: float
     takeovers_s: list[float]
     no_takeover: int
@@ -75,9 +75,13 @@ class Outcome(msgspec.Struct):
     seconds: float
 
     @property
+    def not_buried(self) -> int:
+        return max(0, self.spoiled - self.buried.spoiled)
+
+    @property
     def clean(self) -> bool:
         differences = self.audit_differences + self.mart_differences
-        missing = self.no_takeover + max(0, self.spoiled - self.buried) + len(self.slow_ends)
+        missing = self.no_takeover + self.not_buried + self.buried.good + len(self.slow_ends)
         judged = self.verdict.clean and self.balance.clean and self.kept.clean
         return judged and not differences and not missing
 
