@@ -21,7 +21,6 @@ import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-import structlog
 from aiokafka import ConsumerRecord
 
 from app.contracts import wire
@@ -42,7 +41,6 @@ MAX_COMMANDS = 4_000
 MAX_BESIDE_TILLS = 10
 MAX_DUE = 200
 IDLE_S = 0.5
-log = structlog.get_logger("partition")
 
 
 class Hole(Exception):

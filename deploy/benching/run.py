@@ -38,7 +38,7 @@ BROKEN = (
     TimeoutError,
 )
 SLOW = ("Quix Streams", "stock Faust table", "aiokafka → PostgreSQL, batched")
-COMMANDS, PER_S = "commands", "commands/s"
+PER_S = "commands/s"
 T = TypeVar("T")
 Till = TypeVar("Till", OurTill, FastapiTill)
 Say = Callable[[str], None]
