@@ -14,7 +14,7 @@ from app.contracts import dead_letters, tracing
 from app.contracts.messages import SCHEMA as EVENT_SCHEMA
 from app.contracts.messages import SOURCE, Envelope, GiftCertificateBI, RowPart
 from app.contracts.topics import BI, COMMANDS, dead_letters_of
-from app.contracts.wire import SCHEMA, CommandRecord, encode
+from app.contracts.wire import command_record
 from app.domain.certificates.commands import Command, Origin
 from app.domain.certificates.times import rfc3339
 from app.metrics import FLOW
@@ -26,7 +26,6 @@ from tables.partitioning import partition_of
 Translate = Callable[[bytes, Origin], Translated]
 Seal = Callable[[bytes], tuple[str, bytes]]
 _json = msgspec.json.Encoder().encode
-_pack = msgspec.msgpack.Encoder().encode
 
 
 class Yield:
@@ -47,8 +46,7 @@ class Yield:
     def command(
         self, key: str, command: Command, *, command_id: str, now: int, trace: str | None
     ) -> None:
-        kind, fields = type(command).__name__, msgspec.Raw(_pack(command))
-        value = encode(CommandRecord(SCHEMA, command_id, now, kind, key, fields, trace))
+        value = command_record(key, command, command_id=command_id, now=now, trace=trace)
         self._put(COMMANDS, partition_of(key, self._partitions), (key.encode(), value, ()))
 
     def buried(self, record: ConsumerRecord, original: bytes, fault: Fault) -> None:

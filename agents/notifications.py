@@ -17,13 +17,7 @@ from app.certificates.notify.store import Due, Ended, Store
 from app.certificates.notify.texts import ACTIVATED
 from app.contracts import dead_letters, messages
 from app.contracts.topics import BI, COMMANDS, NOTIFICATIONS, dead_letters_of
-from app.contracts.wire import (
-    SCHEMA,
-    CommandRecord,
-    NewerSchema,
-    decode_notification,
-    encode,
-)
+from app.contracts.wire import NewerSchema, command_record, decode_notification
 from app.domain.certificates.commands import NotificationResult
 from app.domain.certificates.events import NotificationAsked
 from app.domain.certificates.times import rfc3339
@@ -36,7 +30,6 @@ STOPPED_S = 30.0
 DEAD = dead_letters_of(NOTIFICATIONS)
 OPENED_BY = "notifications"
 log = structlog.get_logger("notify")
-_pack = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
 
 
@@ -106,9 +99,8 @@ class Results:
         command = NotificationResult(ended.order_line_id or "", n, ended.state)
         # Not the form of a follow-up's id: no entity has sent it.
         name = f"{ended.id}/{ended.state}"
-        kind, fields = type(command).__name__, msgspec.Raw(_pack(command))
-        record = CommandRecord(SCHEMA, name, self._now_ms(), kind, order_id, fields)
-        return order_id.encode(), encode(record), ()
+        value = command_record(order_id, command, command_id=name, now=self._now_ms())
+        return order_id.encode(), value, ()
 
 
 class Openings:

@@ -11,11 +11,10 @@ from app.certificates.emission import Output
 from app.certificates.publishing_internal import SealDeadLetter
 from app.contracts import dead_letters, tracing
 from app.contracts.topics import BATCHES, COMMANDS, dead_letters_of
-from app.contracts.wire import SCHEMA, CommandRecord, encode
+from app.contracts.wire import command_record
 from app.domain.certificates.commands import CancelCertificate, Command, IssueCertificate
 
 _json = msgspec.json.Encoder().encode
-_pack = msgspec.msgpack.Encoder().encode
 NOWHERE = -1  # a row that came by HTTP lay at no offset
 
 
@@ -125,7 +124,6 @@ def _queued(row: GoodRow) -> dict[str, Any]:
 
 
 def _command(key: str, command: Command, *, command_id: str, now: int) -> Output:
-    fields = msgspec.Raw(_pack(command))
-    kind, trace = type(command).__name__, tracing.current()
-    record = CommandRecord(SCHEMA, command_id, now, kind, key, fields, trace)
-    return Output(COMMANDS, key.encode(), encode(record), [])
+    trace = tracing.current()
+    value = command_record(key, command, command_id=command_id, now=now, trace=trace)
+    return Output(COMMANDS, key.encode(), value, [])

@@ -86,6 +86,13 @@ _notification = msgspec.msgpack.Decoder(NotificationRecord)
 _head = msgspec.msgpack.Decoder(_Head)
 
 
+def command_record(
+    key: str, command: msgspec.Struct, *, command_id: str, now: int, trace: str | None = None
+) -> bytes:
+    kind, fields = type(command).__name__, msgspec.Raw(encode(command))
+    return encode(CommandRecord(SCHEMA, command_id, now, kind, key, fields, trace))
+
+
 def decode_command(value: bytes) -> CommandRecord:
     """Raises `msgspec.DecodeError` for poison, `NewerSchema` for what is not."""
     return _decode(_command, value, SCHEMA)
