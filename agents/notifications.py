@@ -72,8 +72,8 @@ def _read(
 def _buried(record: ConsumerRecord) -> Record:
     """Not sealed: what can be secret in it is sealed already."""
     place = dead_letters.Place(record.topic, record.partition, record.offset)
-    cause = dead_letters.Cause("DECODE", "Undecodable", "no request for a message", 0)
-    cause = msgspec.structs.replace(cause, at=record.timestamp)
+    at = record.timestamp
+    cause = dead_letters.Cause("DECODE", "Undecodable", "no request for a message", at)
     return record.key or b"", record.value, dead_letters.headers(place, cause, sealed=None)
 
 
