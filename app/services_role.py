@@ -8,7 +8,6 @@ from typing import Any
 
 import faust
 import msgspec
-import structlog
 from aiohttp import web as aiohttp_web
 from faust.types import TP
 from mode import Service
@@ -37,7 +36,6 @@ from web.dead_letters_api import dead_letter_routes
 from web.health import Health, Probe
 from web.running import runner
 
-log = structlog.get_logger("services")
 MEASURE_S = 1.0
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from deploy.sandbox.authority import Authority
-from deploy.sandbox.clock import Clock
 from deploy.sandbox.codes import Code
 from deploy.sandbox.identifiers import Identifiers
 from deploy.sandbox.participant import Participant, Setup, new_participant
@@ -82,9 +81,6 @@ class World:
             if code:
                 return who, code
         return None
-
-    def clock_of(self, who: Participant | None) -> Clock:
-        return (who or self.anybody).clock
 
     def add_challenge(self, now_ms: int) -> tuple[str, Challenge]:
         if len(self.challenges) >= MAX_CHALLENGES:

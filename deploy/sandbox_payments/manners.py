@@ -8,7 +8,6 @@ INITIATED = "RefundInitiated"
 SETTLED = "RefundSettled"
 FAILED = "RefundFailed"
 DETAILS = "AlternateDetailsRequired"
-STATUSES = (INITIATED, SETTLED, FAILED, DETAILS)
 LATE_MS = (1_000, 4_000)
 
 

@@ -14,7 +14,7 @@ from app.integrations.errors import (
     Upstream,
 )
 from app.integrations.redaction import Secret
-from app.integrations.requests import anonymous, by_bearer
+from app.integrations.requests import by_bearer
 from app.integrations.true_api_answers import (
     CodeWord,
     DocumentWord,
@@ -25,10 +25,7 @@ from app.integrations.true_api_answers import (
 from tests.clients.conftest import Claims, Connect, Watcher
 from tests.clients.remote import Remote, sample
 
-NOBODY = anonymous("participant")
 BEARER = by_bearer("participant", Secret("token-1"))
-UUID = "7b0c1c1e-0000-4000-8000-00000000a001"
-CONNECTION = "cccccccc-0000-4000-8000-00000000c001"
 NUMBER = "a1a1a1a1-0000-4000-8000-00000000d001"
 DOCUMENT = '{"participant_inn":"7700000016",  "odd":"пробелы"}'.encode()
 CMS = bytes(range(256)) * 4

@@ -1,12 +1,9 @@
 """Opens what a message needs to know of a person: in memory, while it is sent, nowhere else."""
 
 import msgspec
-import structlog
 
 from app.certificates.sealing import CannotOpen, Sealer
 from app.domain.certificates.commands import Sealed
-
-log = structlog.get_logger("notify")
 
 
 class Contact(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -26,7 +26,6 @@ READY_S = 60.0
 # By command, as the settings are by default: 60 and 100.
 PATIENCE_MINUTES = float(os.environ.get("MARKING_PATIENCE_MINUTES", "6"))
 STATION_PLACES = int(os.environ.get("MARKING_STATION_PLACES", "24"))
-ENDED = frozenset({"COMPLETED", "CANCELLED"})
 
 
 def inns() -> Iterator[str]:

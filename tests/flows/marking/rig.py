@@ -35,7 +35,6 @@ SCALE = 20.0
 # No answer of the emulator comes late unasked, so nothing is gained by looking for long.
 LOOKUPS_S = (2.0, 4.0, 8.0)
 SEAL_KEY = b"k" * 32
-ENDED = {"COMPLETED", "CANCELLED", "DOC_REJECTED", "DECLINED"}
 
 
 class SandboxSigner:
@@ -158,16 +157,6 @@ class Rig:
         lines = [f"{r['action']} {r['from_status']}->{r['to_status']} {r['details']}" for r in log]
         head = f"{row.status} hold={row.hold} {row.hold_detail} due={row.due_at}"
         return "\n".join([head, *lines])
-
-    async def until_stored(self, order_id: str, count: int) -> None:
-        """Tick until so many codes of the order are stored."""
-        sql = "select count(*) from marking.codes where order_id = %(id)s"
-        for _ in range(1_000):
-            await self.tick()
-            if await self.count(sql, id=order_id) >= count:
-                return
-            await asyncio.sleep(0.02)
-        raise AssertionError(await self.story(order_id))
 
     async def count(self, sql: str, **parameters: Any) -> int:
         row = await self.database.one(sql, **parameters)

@@ -16,7 +16,7 @@ from tests.flows.marking.mailbox import mailbox
 from tests.flows.marking.processes import ROOT, Worker
 from tests.flows.marking.stack import Shop, Stack
 
-GTIN, OTHER = gtin_of(1), gtin_of(2)
+GTIN = gtin_of(1)
 KEYS = "GIFTMARK_MARKING_SECRET_KEYS"
 
 
