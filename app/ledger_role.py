@@ -7,13 +7,12 @@ from typing import Any
 import faust
 import msgspec
 import structlog
-from aiohttp import web as aiohttp_web
 from aiokafka import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 from mode import Service
 from prometheus_client import REGISTRY
 
-from agents.handling import Handler, agent_for
+from agents.handling import Handler
 from agents.intake import Intake
 from agents.publishing import Publishing, take_note
 from app.batches import Batch, partitions_of
@@ -33,7 +32,7 @@ from app.metrics import FLOW, LEDGER
 from app.settings import Settings
 from app.tills import Tills
 from app.transport import BatchConsumer
-from app.worker import fatal, faust_app
+from app.worker import fatal, faust_app, read_topics
 from tables.clock import Clock
 from tables.draft import DeadLetter
 from tables.errors import CommandsLost
@@ -46,7 +45,7 @@ from web.access import Clients
 from web.apps import Deps, internal_app, public_app
 from web.batches_wiring import BatchService
 from web.routing import Edge
-from web.running import runner
+from web.running import Sites
 
 log = structlog.get_logger("worker")
 MEASURE_S = 1.0
@@ -73,30 +72,18 @@ class LedgerRole(Service):
         self.batches = BatchService(settings, self.outlet, self.graves.seal)
         self.ledger: Ledger | None = None
         self._internal = internal
-        self._runners: list[aiohttp_web.AppRunner] = []
+        self._sites = Sites()
         self._starting = asyncio.Lock()
         self._owners: dict[int, str] = {}
         self._lag = ledger_lag()
-        self._bind()
+        read_topics(self.app, self._handlers())
+        self.app.on_partitions_assigned.connect(self._assigned)
+        self.app.service(self)
 
     @property
     def consumer(self) -> BatchConsumer:
         consumer: BatchConsumer = self.app.consumer
         return consumer
-
-    def _bind(self) -> None:
-        for topic, partitions, handler in self._handlers():
-            source = self.app.topic(
-                topic,
-                key_type=None,
-                value_type=None,
-                key_serializer="raw",
-                value_serializer="raw",
-                partitions=partitions,
-            )
-            self.app.agent(source, name=topic)(agent_for(topic, handler, fatal))
-        self.app.on_partitions_assigned.connect(self._assigned)
-        self.app.service(self)
 
     def _handlers(self) -> list[tuple[str, int, Handler]]:
         """The wiring of the role: topic, partitions, function."""
@@ -149,25 +136,15 @@ class LedgerRole(Service):
             probes={"broker": self._broker_probe, "partitions": self._partitions_probe},
             batches=self.batches,
         )
-        public = await self._serve(public_app(deps))
-        await aiohttp_web.TCPSite(
-            public, self.settings.public_host, self.settings.public_port, reuse_port=True
-        ).start()
-        internal = await self._serve(internal_app(deps))
-        await aiohttp_web.SockSite(internal, self._internal).start()
+        host, port = self.settings.public_host, self.settings.public_port
+        await self._sites.open_public(public_app(deps), host=host, port=port)
+        await self._sites.open_internal(internal_app(deps), self._internal)
 
     async def on_stop(self) -> None:
         if self.ledger is not None:
             await self.ledger.stop()
-        for served in self._runners:
-            await served.cleanup()
+        await self._sites.close()
         await self.link.stop()
-
-    async def _serve(self, application: aiohttp_web.Application) -> aiohttp_web.AppRunner:
-        served = runner(application)
-        await served.setup()
-        self._runners.append(served)
-        return served
 
     async def _ready(self) -> Ledger:
         """The ledger, made once; the group may assign partitions before the service starts."""

@@ -13,7 +13,7 @@ from faust.types import TP
 from mode import Service
 from prometheus_client import REGISTRY, Gauge
 
-from agents.handling import Handler, agent_for
+from agents.handling import Handler
 from agents.mart import mart_handlers
 from agents.notifications import notification_handler
 from app.certificates.database import Database
@@ -28,13 +28,13 @@ from app.mart_role import NightService
 from app.metrics import FLOW
 from app.notifications_role import NotificationService
 from app.settings import Settings
-from app.worker import fatal, faust_app
+from app.worker import faust_app, read_topics
 from tables.clock import Clock
 from tables.journal import BrokerLink
 from tables.outlet import Outlet
 from web.dead_letters_api import dead_letter_routes
 from web.health import Health, Probe
-from web.running import runner
+from web.running import Sites
 
 MEASURE_S = 1.0
 
@@ -131,23 +131,11 @@ class ServicesRole(Service):
         self.shared = Shared(settings, policy, database, link, Outlet(link))
         self.parts = [part(self.shared) for part in PARTS]
         self._internal = internal
-        self._runners: list[aiohttp_web.AppRunner] = []
+        self._sites = Sites()
         self._assigned_once = False
         self._lag = Lag((FLOW.lag,), _lag_of)
-        self._bind()
-
-    def _bind(self) -> None:
         for part in self.parts:
-            for topic, partitions, handler in part.handlers:
-                source = self.app.topic(
-                    topic,
-                    key_type=None,
-                    value_type=None,
-                    key_serializer="raw",
-                    value_serializer="raw",
-                    partitions=partitions,
-                )
-                self.app.agent(source, name=topic)(agent_for(topic, handler, fatal))
+            read_topics(self.app, part.handlers)
         self.app.on_partitions_assigned.connect(self._assigned)
         self.app.service(self)
 
@@ -159,17 +147,12 @@ class ServicesRole(Service):
         for part in self.parts:
             for service in part.services:
                 await self.add_runtime_dependency(service)
-        public = await self._serve(self._public())
-        host = self.settings.public_host
-        await aiohttp_web.TCPSite(
-            public, host, self.settings.services_port, reuse_port=True
-        ).start()
-        internal = await self._serve(self._inside())
-        await aiohttp_web.SockSite(internal, self._internal).start()
+        host, port = self.settings.public_host, self.settings.services_port
+        await self._sites.open_public(self._public(), host=host, port=port)
+        await self._sites.open_internal(self._inside(), self._internal)
 
     async def on_shutdown(self) -> None:
-        for served in self._runners:
-            await served.cleanup()
+        await self._sites.close()
         await self.shared.database.close()
         await self.shared.link.stop()
 
@@ -188,21 +171,12 @@ class ServicesRole(Service):
         }
         for part in self.parts:
             probes.update(part.probes)
-        health = Health(probes, REGISTRY)
         application = aiohttp_web.Application()
-        application.router.add_get("/health/live", health.live)
-        application.router.add_get("/health/ready", health.ready)
-        application.router.add_get("/metrics", health.metrics)
+        Health(probes, REGISTRY).add_to(application)
         for part in self.parts:
             if part.inside is not None:
                 part.inside(application)
         return application
-
-    async def _serve(self, application: aiohttp_web.Application) -> aiohttp_web.AppRunner:
-        served = runner(application)
-        await served.setup()
-        self._runners.append(served)
-        return served
 
     async def _broker_probe(self) -> str | None:
         await self.shared.link.ping()

@@ -5,7 +5,7 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
@@ -16,6 +16,7 @@ import structlog
 import uvloop
 from faust.types.auth import CredentialsT
 
+from agents.handling import Handler, agent_for
 from app.kafka_access import KafkaAccess
 from app.settings import Settings
 from app.transport import BatchApp
@@ -117,6 +118,20 @@ def faust_app(settings: Settings, role: str, *, canonical_url: str) -> BatchApp:
         stream_wait_empty=False,
         autodiscover=False,
     )
+
+
+def read_topics(app: faust.App, handlers: Iterable[tuple[str, int, Handler]]) -> None:
+    """`handlers`: (topic, its partitions, function); keys and values come as they lie."""
+    for topic, partitions, handler in handlers:
+        source = app.topic(
+            topic,
+            key_type=None,
+            value_type=None,
+            key_serializer="raw",
+            value_serializer="raw",
+            partitions=partitions,
+        )
+        app.agent(source, name=topic)(agent_for(topic, handler, fatal))
 
 
 def _credentials(kafka: KafkaAccess) -> CredentialsT | None:

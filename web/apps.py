@@ -69,11 +69,8 @@ def public_app(deps: Deps) -> web.Application:
 def internal_app(deps: Deps) -> web.Application:
     app = web.Application(client_max_size=FORWARD_MAX)
     commands = InternalCommands(deps.ledger, _signer(deps.settings))
-    health = Health(deps.probes, deps.registry)
     app.router.add_post("/internal/commands/{key}", commands.handle)
-    app.router.add_get("/health/live", health.live)
-    app.router.add_get("/health/ready", health.ready)
-    app.router.add_get("/metrics", health.metrics)
+    Health(deps.probes, deps.registry).add_to(app)
     return app
 
 

@@ -19,6 +19,11 @@ class Health:
         self._probes = probes
         self._registry = registry
 
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_get("/health/live", self.live)
+        app.router.add_get("/health/ready", self.ready)
+        app.router.add_get("/metrics", self.metrics)
+
     async def live(self, request: web.Request) -> web.Response:  # noqa: ARG002
         return _json(200, {"status": "live"})
 

@@ -1,6 +1,7 @@
-"""Runs an application so that no log line holds what a request said."""
+"""Runs applications so that no log line holds what a request said."""
 
 import logging
+import socket
 
 from aiohttp import web
 
@@ -31,3 +32,26 @@ def runner(app: web.Application) -> web.AppRunner:
         keepalive_timeout=KEEPALIVE_S,
         shutdown_timeout=SHUTDOWN_S,
     )
+
+
+class Sites:
+    """What a worker serves, until it closes them."""
+
+    def __init__(self) -> None:
+        self._runners: list[web.AppRunner] = []
+
+    async def open_public(self, app: web.Application, *, host: str, port: int) -> None:
+        await web.TCPSite(await self._set_up(app), host, port, reuse_port=True).start()
+
+    async def open_internal(self, app: web.Application, bound: socket.socket) -> None:
+        await web.SockSite(await self._set_up(app), bound).start()
+
+    async def close(self) -> None:
+        for served in self._runners:
+            await served.cleanup()
+
+    async def _set_up(self, app: web.Application) -> web.AppRunner:
+        served = runner(app)
+        await served.setup()
+        self._runners.append(served)
+        return served
