@@ -76,7 +76,7 @@ class MarkingAgents:
             try:
                 await return_polls(self._desk, polls)
             except BROKEN as error:
-                log.info("refused polls wait their interval: %s", type(error).__name__)
+                log.info("refused polls wait their interval", cause=type(error).__name__)
         batch.done()
 
     async def _decoded(self, record: ConsumerRecord) -> WorkMessage | None:

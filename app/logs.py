@@ -4,7 +4,8 @@ import contextlib
 import logging
 import sys
 import time
-from typing import TextIO, cast
+import traceback
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -44,6 +45,11 @@ class _Output:
     def flush(self) -> None:
         with contextlib.suppress(OSError):
             sys.stdout.flush()
+
+
+def fault(error: BaseException) -> dict[str, Any]:
+    """Of an unforeseen error only its kind and places: its text may hold what was sent."""
+    return {"error": type(error).__name__, "places": traceback.format_tb(error.__traceback__)}
 
 
 def configure(log_format: str, level: str) -> None:

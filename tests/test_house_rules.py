@@ -136,6 +136,12 @@ def test_clients_of_kafka_are_told_who_they_are(module: Path) -> None:
     assert anonymous(ast.parse(module.read_text())) == []
 
 
+def test_own_lines_go_into_the_one_log(module: Path) -> None:
+    """`app.logs` is quiet about loggers of the standard library, and knows no fields of theirs."""
+    if module.relative_to(CHECKOUT).parts[0] in PACKAGES:
+        assert "getLogger(__name__)" not in module.read_text()
+
+
 def test_names_say_what_they_hold(module: Path) -> None:
     parts = {part.removesuffix(".py") for part in module.relative_to(CHECKOUT).parts}
     assert not parts & VAGUE_NAMES

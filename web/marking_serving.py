@@ -1,7 +1,6 @@
 """The one ladder every request of the marking API climbs."""
 
 import time
-import traceback
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from prometheus_client import Counter, Histogram
 from pydantic import BaseModel, ValidationError
 
 from app.integrations.errors import UpstreamError
+from app.logs import fault
 from app.marking import idempotency, people
 from app.marking.errors import AccessError, MarkingError
 from app.marking.idempotency import Held, Mismatch, Replay, Running
@@ -69,13 +69,11 @@ class Endpoint:
         return response
 
     def _failed(self, error: Exception) -> web.Response:
-        """Only places are logged: the text of an unforeseen error may hold what was sent."""
         _log.error(
             "request failed",
             operation=self._route.handler.__name__,
             instance=request_id(),
-            error=type(error).__name__,
-            places=traceback.format_tb(error.__traceback__),
+            **fault(error),
         )
         return of_error(Refusal(500, "internal"), self._desks.public_url)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from app.contracts import tracing
 from app.domain.certificates.commands import Call
 from app.domain.certificates.problems import NOT_USABLE
 from app.domain.decision import Reply
+from app.logs import fault
 from tables.errors import OutcomeUnknown, OwnerUnavailable
 from web import identifiers, masking
 from web.access import Client, Clients
@@ -92,13 +92,11 @@ class Guarded(ABC):
         return self._shared.renderer.problem(problem, instance)
 
     def _failed(self, error: Exception, instance: str) -> web.Response:
-        """Only the places are logged: the text of an unforeseen error may hold what was sent."""
         _log.error(
             "request failed",
             operation=self._operation,
             instance=instance,
-            error=type(error).__name__,
-            places=traceback.format_tb(error.__traceback__),
+            **fault(error),
         )
         code = "OutcomeUnknown" if self._keyed else "InternalError"
         return self._shared.renderer.problem(Problem(code), instance)

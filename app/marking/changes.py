@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator
 from typing import Final, NamedTuple
 
 import aiopg
 import psycopg2
+import structlog
 
 from app.integrations.postgres import WatchableConnection
 from app.marking.database import BROKEN, Database
@@ -19,7 +19,7 @@ MOST_WATCHERS: Final = 500
 MOST_WAITING: Final = 200
 QUIET_S: Final = 15.0
 AGAIN_S: Final = 2.0
-log = logging.getLogger(__name__)
+log = structlog.get_logger("marking")
 
 
 class TooManyWatchers(RuntimeError):
@@ -67,7 +67,7 @@ class Changes:
             try:
                 await self._hear()
             except (*BROKEN, psycopg2.DatabaseError, OSError) as error:
-                log.info("changes are not heard for a while: %s", type(error).__name__)
+                log.info("changes are not heard for a while", cause=type(error).__name__)
             if not ending():
                 await asyncio.sleep(AGAIN_S)
 

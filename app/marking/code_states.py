@@ -1,7 +1,8 @@
 """States of stored codes: only as True API tells them, and only forward."""
 
-import logging
 from collections.abc import Sequence
+
+import structlog
 
 from app.integrations import true_api
 from app.integrations.errors import NotFound, Upstream, UpstreamError
@@ -19,7 +20,7 @@ MOST_ORDERS = 200
 REFRESHED, NOT_REFRESHED = "codes.refreshed", "codes.not_refreshed"
 LIFE = ("STORED", "APPLIED", "INTRODUCED", "RETIRED", "WRITTEN_OFF")
 REMOTE_LIFE = {"EMITTED": "STORED", **{word: word for word in LIFE}}
-log = logging.getLogger(__name__)
+log = structlog.get_logger("marking")
 
 
 async def codes_in_life(desk: Desk, order_id: str) -> list[str]:
@@ -96,7 +97,8 @@ async def refresh_open_orders(desk: Desk) -> int:
         try:
             changed += await _refresh(desk, row["id"], row["participant_id"])
         except (UpstreamError, SignInRequired) as error:
-            log.info("codes of an order wait for another night: %s", type(error).__name__)
+            cause = type(error).__name__
+            log.info("codes wait for another night", order=row["id"], cause=cause)
             await _failed(desk, row["id"], error)
     return changed
 

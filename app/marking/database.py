@@ -1,7 +1,6 @@
 """PostgreSQL of the marking half: a pool, transactions with named parameters, plain rows."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -10,13 +9,14 @@ from typing import Any, TypeVar
 import aiopg
 import msgspec
 import psycopg2
+import structlog
 from psycopg2.extras import Json, RealDictCursor
 
 from app.integrations.postgres import WatchableConnection, slowness_told
 
 T = TypeVar("T")
 Row = dict[str, Any]
-log = logging.getLogger(__name__)
+log = structlog.get_logger("marking")
 
 SESSION = (
     "-c lock_timeout=2000 -c statement_timeout=15000 "
@@ -91,7 +91,8 @@ class Database:
                 async with self.transaction() as tx:
                     return await work(tx)
             except BROKEN as error:
-                log.warning("a received fact waits for the database: %s", type(error).__name__)
+                cause = type(error).__name__
+                log.warning("a received fact waits for the database", cause=cause)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, RETRY_LONGEST_S)
 

@@ -1,9 +1,9 @@
 """The flow of ordering codes, function by function as the specification names them."""
 
-import logging
 from collections.abc import Awaitable, Callable
 
 import msgspec
+import structlog
 
 from app.domain.marking.draft import DraftLine, OrderDraft, normalised, problems
 from app.domain.marking.order import OrderStatus
@@ -34,7 +34,7 @@ from app.marking.signer import SignerBroken
 from app.marking.store import OrderRow
 from app.marking.work import SUZ_ORDERS
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("marking")
 S = OrderStatus
 NO_ROLE = "Нет прав на заказ кодов для этой организации."
 DOCUMENT_STEPS = frozenset({S.INIT, S.CHECKED, S.DOC_SIGNING, S.DOC_SENDING, S.DOC_CHECKING})
@@ -131,7 +131,8 @@ class OrderFlow:
         try:
             await AuthService(self._desk).issue_tokens(participant.id, user_id)
         except (UpstreamError, MarkingError, SignerBroken) as error:
-            log.info("tokens were not issued at the start: %s", type(error).__name__)
+            cause = type(error).__name__
+            log.info("tokens were not issued yet", participant=participant.id, cause=cause)
 
     async def _wake(self, rows: list[OrderRow]) -> None:
         """The sweeper finds the orders anyway; a message saves its pause."""

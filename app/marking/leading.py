@@ -1,8 +1,9 @@
 """Which worker ticks fast: a lease in one row, so that a frozen leader stops nothing."""
 
 import asyncio
-import logging
 import time
+
+import structlog
 
 from app.marking.database import BROKEN, Database
 from app.marking.ending import ending
@@ -10,7 +11,7 @@ from app.marking.ending import ending
 RENEW_S = 5.0
 LEASE_S = 15.0
 ROW = "leader"
-log = logging.getLogger(__name__)
+log = structlog.get_logger("marking")
 
 
 class Leadership:
@@ -49,7 +50,7 @@ class Leadership:
             try:
                 await self.renew()
             except BROKEN as error:
-                log.info("leadership waits for the database: %s", type(error).__name__)
+                log.info("leadership waits for the database", cause=type(error).__name__)
             if ending():
                 return
             await asyncio.sleep(RENEW_S)

@@ -1,9 +1,9 @@
 """Asking for statuses: due polls are claimed by timers, published, and answered once."""
 
-import logging
 from collections.abc import Awaitable, Callable
 
 import msgspec
+import structlog
 
 from app.domain.marking.order import Hold
 from app.integrations import suz
@@ -33,7 +33,7 @@ from app.marking.tokens import TokenKind, TokenMissing
 from app.marking.waited import add_poll
 from app.marking.work import WorkMessage
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("marking")
 STEADY_PASSES = 10
 GROWTH = 1.5
 LONGEST_S = 300.0
@@ -101,7 +101,7 @@ async def _ask(desk: Desk, row: Row, participant: Participant) -> Asked:
     except (RateLimited, TurnFarAway) as error:
         return Asked(ok=False, wait_ms=round((error.retry_after_s or 1) * 1_000) + 1)
     except UpstreamError as error:
-        log.info("poll of %s failed: %s", row["kind"], error.outcome)
+        log.info("a poll failed", kind=row["kind"], subject=row["subject_id"], cause=error.outcome)
         wait_s = max(error.retry_after_s or 0, desk.terms.retry_first_s)
         return Asked(ok=False, wait_ms=desk.terms.scaled_ms(wait_s))
 
@@ -115,7 +115,8 @@ async def _without_token(desk: Desk, participant: Participant, missing: TokenMis
         try:
             await AuthService(desk).sign_in_by_itself(participant, missing.kind)
         except (UpstreamError, SignerBroken) as error:
-            log.info("renewal for a poll failed: %s", type(error).__name__)
+            cause = type(error).__name__
+            log.info("renewal for a poll failed", participant=participant.id, cause=cause)
             return later
         return Asked(ok=False, wait_ms=1)
     async with desk.database.transaction() as tx:

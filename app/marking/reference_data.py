@@ -1,9 +1,9 @@
 """What is read beside an order and stops none: stale cards, code printers, money left."""
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
+import structlog
 
 from app.integrations import suz, true_api
 from app.integrations.errors import Upstream, UpstreamError
@@ -17,7 +17,7 @@ from app.marking.participants import Participant
 
 STALE_S = 86_400
 LOW = "На счёте товарной группы нет средств: пополните его, иначе СУЗ не выдаст коды."
-log = logging.getLogger(__name__)
+log = structlog.get_logger("marking")
 
 
 async def refresh(desk: Desk, participant: Participant, gtins: Sequence[str]) -> None:
@@ -31,7 +31,8 @@ async def refresh(desk: Desk, participant: Participant, gtins: Sequence[str]) ->
         try:
             await part()
         except (UpstreamError, MarkingError) as error:
-            log.info("%s: read later: %s", name, type(error).__name__)
+            cause = type(error).__name__
+            log.info("read later", what=name, participant=participant.id, cause=cause)
 
 
 async def refresh_providers(desk: Desk, participant: Participant) -> None:

@@ -1,6 +1,6 @@
 """Tokens near their end: renewed by automatic signers, announced to people in time."""
 
-import logging
+import structlog
 
 from app.integrations.errors import UpstreamError
 from app.marking import audit, participants
@@ -10,7 +10,7 @@ from app.marking.sign_in import AuthService
 from app.marking.signer import SignerBroken
 from app.marking.tokens import TokenKind
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("marking")
 WARNINGS_MINUTES = (60, 30, 10)
 MOST_AT_ONCE = 100
 
@@ -44,7 +44,12 @@ async def _renew(desk: Desk, row: Row) -> bool:
     try:
         return await AuthService(desk).sign_in_by_itself(participant, TokenKind(row["kind"]))
     except (UpstreamError, SignerBroken) as error:
-        log.warning("a token was not renewed: %s", type(error).__name__)
+        log.warning(
+            "a token was not renewed",
+            participant=row["participant_id"],
+            kind=row["kind"],
+            cause=type(error).__name__,
+        )
         return False
 
 

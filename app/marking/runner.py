@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+import structlog
 
 from app.domain.marking.decide import decide
 from app.domain.marking.order import Hold, OrderStatus
@@ -30,6 +31,7 @@ from app.domain.marking.steps import (
 )
 from app.domain.marking.view import Operation
 from app.integrations.errors import UpstreamError
+from app.logs import fault
 from app.marking import calls, leases, store
 from app.marking.calls import CallRow
 from app.marking.checking import check_goods
@@ -55,7 +57,7 @@ from app.marking.views import load_work
 from app.marking.waiting import wait
 from app.marking.work import POLL_TASKS, WorkMessage
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("marking")
 MOST_STEPS = 500
 
 SENDERS: dict[Operation, Callable[[Desk, Work, CallRow], Awaitable[Next]]] = {
@@ -213,7 +215,11 @@ async def _renew(desk: Desk, lease: Lease) -> None:
             if not await leases.renew_lease(desk.database, lease, for_ms=for_ms):
                 return
         except BROKEN as error:
-            log.warning("a lease was not renewed: %s", type(error).__name__)
+            log.warning("a lease was not renewed", order=lease.order_id, cause=type(error).__name__)
+
+
+def _named(message: WorkMessage) -> dict[str, str | None]:
+    return {"task": message.task, "key": message.order_id, "subject": message.subject_id}
 
 
 class Runner:
@@ -258,9 +264,10 @@ class Runner:
             else:
                 await advance(self._desk, message.order_id)
         except BROKEN as error:
-            log.warning("%s waits for the database: %s", message.task, type(error).__name__)
-        except Exception:
-            log.exception("%s of %s failed", message.task, message.order_id)
+            cause = type(error).__name__
+            log.warning("work waits for the database", **_named(message), cause=cause)
+        except Exception as error:  # noqa: BLE001  the sweeper or the next poll tries again
+            log.error("work failed", **_named(message), **fault(error))  # noqa: TRY400
 
     async def idle(self) -> None:
         """Until nothing accepted is under way."""

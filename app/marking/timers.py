@@ -1,11 +1,12 @@
 """Everything the half does by the clock: one table of jobs, each alone with its faults."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 
 import msgspec
+import structlog
 
+from app.logs import fault
 from app.marking.code_states import refresh_open_orders
 from app.marking.desk import Desk
 from app.marking.ending import ending
@@ -18,7 +19,7 @@ from app.marking.renewals import renew_tokens
 from app.marking.retention import Retention, clean, make_audit_partitions
 from app.marking.rotation import seal_anew
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("marking")
 FOLLOWER_TICK_S = 5.0
 GATHER_S = 0.05
 FIVE_YEARS = Retention()
@@ -97,8 +98,8 @@ async def run_timer(timer: Timer, *, leads: Callable[[], bool]) -> None:
             continue
         try:
             await timer.job()
-        except Exception:
-            log.exception("timer %s failed", timer.name)
+        except Exception as error:  # noqa: BLE001  the next round comes
+            log.error("a timer failed", timer=timer.name, **fault(error))  # noqa: TRY400
         if ending():
             return
         await _wait(every, timer.asked if leads() else None)

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import psycopg2
 import pytest
+from structlog.testing import capture_logs
 
 from app.domain.marking.draft import PostprocessPlan
 from app.embedded_postgres import PostgresServer
@@ -236,16 +237,17 @@ def let_in(dsn: str, postgres_server: PostgresServer) -> Callable[[bool], None]:
 
 
 async def test_s14_c17_an_answer_waits_for_the_database(
-    rig: Rig, let_in: Callable[[bool], None], caplog: pytest.LogCaptureFixture
+    rig: Rig, let_in: Callable[[bool], None]
 ) -> None:
     rig.player.fault("suz.create_order", "gate", when="after")
     order = await rig.start(QUANTITY)
     await rig.until_gate(order)
 
-    let_in(False)
-    rig.release_gates()
-    while "a received fact waits for the database" not in caplog.text:
-        await asyncio.sleep(0.02)
+    with capture_logs() as lines:
+        let_in(False)
+        rig.release_gates()
+        while "a received fact waits for the database" not in {line["event"] for line in lines}:
+            await asyncio.sleep(0.02)
     let_in(True)
 
     await ends_whole(rig, order)
