@@ -13,6 +13,7 @@ from rocksdict import AccessType, Options, Rdict
 
 from app.certificates.auditor import audit
 from app.contracts.topics import INBOUND, manifest
+from app.demo.traffic import new_code
 from app.domain.certificates.codes import Code, parse
 from app.kafka_access import KafkaAccess
 from tests.flows.certificates.scene import Scene
@@ -20,6 +21,7 @@ from tests.flows.certificates.scene import Scene
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 CODE = re.compile(rb"GC(?:[- ]?[0-9A-Za-z]){18}", re.IGNORECASE)
 PHONE = re.compile(rb"\+?7999[0-9]{7}")
+BYTE_ARRAY = re.compile(r"\\x((?:[0-9a-f]{2})+)")
 
 
 class Search:
@@ -28,11 +30,11 @@ class Search:
     Small letters alone prove nothing: ids are made of them.
     """
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, codes: Iterable[str], phones: Iterable[str]) -> None:
         self.found: set[str] = set()
         self.looked_at = 0
-        self._codes = {code.replace("-", "") for code in scene.codes}
-        self._phones = {phone.removeprefix("+").encode() for phone in scene.phones}
+        self._codes = {code.replace("-", "") for code in codes}
+        self._phones = {phone.removeprefix("+").encode() for phone in phones}
 
     def look(self, where: str, content: bytes) -> None:
         self.looked_at += len(content)
@@ -82,7 +84,7 @@ def look_at_stores(search: Search, scene: Scene) -> int:
 
 
 def look_at_database(search: Search, dsn: str) -> int:
-    """Every row of every table as text, byte arrays in hex and as they are."""
+    """Every row of every table as text, and the bytes that its text shows in hex."""
     rows = 0
     tables = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname !~ '^(pg_|information)'"
     with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
@@ -92,12 +94,28 @@ def look_at_database(search: Search, dsn: str) -> int:
             cursor.execute(sql.SQL("SELECT t::text FROM {} t").format(name))
             for (text,) in cursor.fetchall():
                 rows += 1
-                search.look(f"table {schema}.{table}", text.encode())
+                raw = (bytes.fromhex(digits) for digits in BYTE_ARRAY.findall(text))
+                search.look(f"table {schema}.{table}", b" ".join((text.encode(), *raw)))
     return rows
 
 
+async def test_a_table_hides_nothing_in_byte_arrays(postgres: str) -> None:
+    code, phone = new_code(), "+79991234567"
+    search = Search([code], [phone])
+    with closing(psycopg2.connect(postgres)) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE kept (id text, box bytea, boxes bytea[])")
+        cursor.execute("INSERT INTO kept VALUES ('1', %s, NULL)", (f"to {phone}".encode(),))
+        connection.commit()
+        assert look_at_database(search, postgres) == 1
+        assert search.found == {"a phone in table public.kept"}
+        cursor.execute("INSERT INTO kept VALUES ('2', NULL, %s::bytea[])", ([code.encode()],))
+        connection.commit()
+    assert look_at_database(search, postgres) == 2
+    assert search.found == {"a phone in table public.kept", "a code in table public.kept"}
+
+
 async def look_at_scene(scene: Scene) -> Search:
-    search = Search(scene)
+    search = Search(scene.codes, scene.phones)
     published = [
         topic.name
         for topic in manifest(scene.cluster.partitions, scene.cluster.partitions)
@@ -128,7 +146,7 @@ async def test_no_code_and_no_phone_is_found_anywhere(
     search = await look_at_scene(place)
     assert search.looked_at > 10_000
     assert not search.found
-    inbound = Search(place)
+    inbound = Search(place.codes, place.phones)
     await look_at_topics(inbound, place, INBOUND)
     assert {
         "a code in topic GiftCertificateBatch",
