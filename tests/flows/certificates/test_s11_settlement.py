@@ -32,10 +32,17 @@ async def test_settled_with_a_rest_is_not_settled(scene: Scene) -> None:
     await watch.until(lambda: watch.lines(order_id) == ["Paid", "Paid"], "paid")
     assert watch.order(order_id)["outstandingAmount"] == 1
     assert not watch.order(order_id)["settled"]
+    for gift in gifts:
+        assert (await scene.shown(gift))["lifecycle"] == "Allocated"
     await scene.pay(payment(order_id, *both, version=2))
     done = ["Activated", "Activated"]
     await watch.until(lambda: watch.lines(order_id) == done, "activated")
-    assert not any("Activating" in watch.lines(order_id) for _ in done)
+    unsettled = [one for one in watch.orders[order_id] if not one["settled"]]
+    assert {one["outstandingAmount"] for one in unsettled} == {None, 1}
+    begun = {"Activating", "Activated"}
+    assert not any(sold["allocationStatus"] in begun for one in unsettled for sold in one["lines"])
+    for gift in gifts:
+        assert (await scene.shown(gift))["lifecycle"] == "Active"
 
 
 async def test_a_cancelled_order_activates_nothing_when_it_is_settled(scene: Scene) -> None:
