@@ -15,13 +15,15 @@ from deploy.proving.cluster import Cluster
 from tests.flows.certificates.payments_desk import PaymentsDesk, open_desk
 from tests.flows.certificates.scene import Scene, open_scene
 
-# Terms of no length: what has to wait for them is over with the next tick.
+# Terms of no length: what has to wait for them is over with the next tick. But no order asks its
+# certificates again.
 USUAL_POLICY = {"hold_min_s": 1, "saga_retry_s": [1, 2] + [5] * 60}
 BRISK_POLICY = USUAL_POLICY | {
     "allocation_days": 0,
     "contact_after_activation_days": 0,
     "late_capture_days": 0,
     "reversal_horizon_h": 0,
+    "saga_retry_s": [3_600],
 }
 
 
