@@ -40,6 +40,26 @@ async def test_traffic_sees_the_expiry_no_later_than_the_tick(scene: Scene) -> N
     assert watch.kinds(gift.id).count("HoldExpired") == 1
 
 
+async def ended_by_a_till(scene: Scene, gift: Gift) -> bool:
+    """Whether the commit that gave a till the whole balance is the one that ended the hold."""
+    await scene.till.hold(gift, 1, holdSeconds=1)
+    watch, asks = scene.watch, 1
+    while (await scene.till.authorize(gift, NOMINAL)).status != 201:
+        asks += 1
+        assert asks < 10_000
+    await watch.until(lambda: watch.kinds(gift.id)[-2:] == ["HoldExpired", "Authorized"], "told")
+    over, given = watch.transactions[gift.id][-2:]
+    return bool(over["sequence"] == given["sequence"])
+
+
+async def test_expiry_does_not_wait_for_the_tick(scene: Scene) -> None:
+    """Who asks all the time is there first, but for a request just on its way at that moment."""
+    for _ in range(5):
+        if await ended_by_a_till(scene, await scene.active()):
+            return
+    pytest.fail("the tick was first every time")
+
+
 async def test_a_late_capture_is_taken_once(scene: Scene) -> None:
     gift, watch = await scene.active(), scene.watch
     hold = await expired(scene, gift)

@@ -49,7 +49,10 @@ class DeadLetter(NamedTuple):
 
 
 class Watch:
-    """Everything that was published, repetitions dropped, by entity and in its order."""
+    """Everything that was published, repetitions dropped, by entity and in its order.
+
+    Each has the `sequence` of its envelope beside its data.
+    """
 
     def __init__(self, bootstrap: str) -> None:
         self.states: dict[str, list[Data]] = defaultdict(list)
@@ -141,7 +144,8 @@ class Watch:
             event = msgspec.json.decode(record.value, type=Event)
             if (name := f"{record.topic} {event.id}") not in self._seen:
                 self._seen.add(name)
-                self._hear(record.topic, record.key.decode(), event.data)
+                data = event.data | {"sequence": event.sequence}
+                self._hear(record.topic, record.key.decode(), data)
                 for name, value in record.headers:
                     self.traces[record.topic, event.id] = f"{name}: {value.decode()}"
 
