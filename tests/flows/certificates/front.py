@@ -14,6 +14,7 @@ from tests.flows.certificates.letters import Gift
 
 HOLDS = "/certificates/authorizations"
 REFUNDS = "/certificates/refunds"
+LOOKUP = "/certificates/lookup"
 UNCLEAR = frozenset({0, 503})
 PATIENCE_S = 90.0
 
@@ -78,9 +79,9 @@ class Front:
         content = msgspec.json.encode(body or {})
         return await self._clear("POST", path, worker, content=content, headers=sent, once=once)
 
-    async def get(self, path: str, *, worker: Worker | None = None) -> Answer:
+    async def get(self, path: str, *, worker: Worker | None = None, once: bool = False) -> Answer:
         return await self._clear(
-            "GET", path, worker, content=None, headers=self._headers, once=False
+            "GET", path, worker, content=None, headers=self._headers, once=once
         )
 
     async def _clear(
@@ -120,7 +121,7 @@ class Front:
     # What tills and desks ask for most.
 
     async def lookup(self, gift: Gift, *, worker: Worker | None = None) -> Answer:
-        return await self.post("/certificates/lookup", {"code": gift.code}, key="", worker=worker)
+        return await self.post(LOOKUP, {"code": gift.code}, key="", worker=worker)
 
     async def authorize(
         self,

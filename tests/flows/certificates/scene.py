@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ from app.certificates.sealing import Sealer, contact_place
 from app.contracts.topics import BATCHES, PAYMENTS, SALES
 from app.contracts.wire import NotificationRecord
 from app.demo.traffic import new_code
-from deploy.proving.cluster import Cluster, secrets_of
+from deploy.proving.cluster import Cluster, Worker, secrets_of
 from tests.flows.certificates.front import Front
 from tests.flows.certificates.letters import (
     NOMINAL,
@@ -32,6 +32,7 @@ from tests.flows.certificates.letters import (
 from tests.flows.certificates.watch import Watch
 
 STOCK = 24
+FORWARDS = "giftmark_http_forwards_total"
 HTTP_TIMEOUT = aiohttp.ClientTimeout(total=15)
 
 
@@ -110,19 +111,19 @@ class Scene:
     async def active(self, *, nominal: int = NOMINAL, **row: Any) -> Gift:
         """An active certificate that belongs to the caller alone, sold as line 1 of an order."""
         if row or nominal != NOMINAL:
-            return (await self._activated(1, nominal=nominal, **row))[0]
+            return (await self.activated(await self.issue(nominal=nominal, **row)))[0]
         if not self._stock:
-            self._stock = await self._activated(STOCK, nominal=nominal)
+            self._stock = await self.activated(await self.issue(STOCK))
         return self._stock.pop()
 
-    async def _activated(self, count: int, *, nominal: int, **row: Any) -> list[Gift]:
-        gifts = await self.issue(count, nominal=nominal, **row)
+    async def activated(self, gifts: Iterable[Gift]) -> list[Gift]:
+        """Issued ones, each sold in an order of its own."""
         sold = [gift._replace(order_id=fresh("SO")) for gift in gifts]
-        await self.pay(*(payment(gift.order_id, paid(nominal)) for gift in sold))
+        await self.pay(*(payment(gift.order_id, paid(gift.nominal)) for gift in sold))
         await self.sell(*(sale(gift.order_id, line(gift)) for gift in sold))
         await self.watch.until(
             lambda: all(self.watch.lines(gift.order_id) == ["Activated"] for gift in sold),
-            f"{count} certificates activated",
+            f"{len(sold)} certificates activated",
         )
         return sold
 
@@ -137,15 +138,23 @@ class Scene:
         opened = open_contact(Sealer([key]), asked.asked.sealed, place)
         return {k: v for k, v in msgspec.structs.asdict(opened).items() if v is not None}
 
+    async def owner_of(self, gift: Gift) -> Worker:
+        """The one that need not forward."""
+        for worker in self.cluster.workers:
+            before = await self._sample(worker, FORWARDS)
+            await self.till.lookup(gift, worker=worker)
+            if await self._sample(worker, FORWARDS) == before:
+                return worker
+        raise AssertionError("every worker forwards")
+
     async def metric(self, name: str) -> float:
         """The sum of a sample over all workers and labels."""
-        total = 0.0
-        for worker in self.cluster.workers:
-            async with self.session.get(worker.metrics) as response:
-                text = await response.text()
-            figures = self.cluster.figures(text)
-            total += sum(v for k, v in figures.items() if k == name or k.startswith(name + "{"))
-        return total
+        return sum([await self._sample(worker, name) for worker in self.cluster.workers])
+
+    async def _sample(self, worker: Worker, name: str) -> float:
+        async with self.session.get(worker.metrics) as response:
+            figures = self.cluster.figures(await response.text())
+        return sum(v for k, v in figures.items() if k == name or k.startswith(name + "{"))
 
 
 @asynccontextmanager

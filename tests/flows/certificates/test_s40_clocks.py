@@ -1,17 +1,20 @@
 """Scenario 40: a clock that is ahead expires nothing; a broker that is held up answers nobody."""
 
 import asyncio
+import itertools
+import math
 import os
 import signal
 import time
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 
+from app.domain.policy import Policy
 from deploy.proving.cluster import Worker
 from tables.partitioning import partition_of
 from tests.flows.certificates.front import HOLDS, Answer, Front
@@ -24,7 +27,6 @@ HOLD_S = 30
 CROWD = 1_100
 WAITING_MAX = 1_000
 AT_ONCE_S = 2.5  # the deadline is at 3
-FORWARDS = "giftmark_http_forwards_total"
 
 
 async def owned(scene: Scene, worker: Worker) -> float:
@@ -103,22 +105,6 @@ async def test_a_worker_whose_clock_is_ahead_is_not_ready_and_expires_nothing(
     assert not any("HoldExpired" in watch.kinds(gift.id) for gift in long)
 
 
-async def owner_of(scene: Scene, gift: Gift) -> Worker:
-    """The one that need not forward."""
-    for worker in scene.cluster.workers:
-        before = await forwarded(scene, worker)
-        await scene.till.lookup(gift, worker=worker)
-        if await forwarded(scene, worker) == before:
-            return worker
-    raise AssertionError("every worker forwards")
-
-
-async def forwarded(scene: Scene, worker: Worker) -> float:
-    async with scene.session.get(worker.metrics) as response:
-        figures = scene.cluster.figures(await response.text())
-    return sum(v for k, v in figures.items() if k.startswith(FORWARDS))
-
-
 @asynccontextmanager
 async def crowd(scene: Scene) -> AsyncIterator[Front]:
     """As many connections as are asked for, all closed at the end."""
@@ -127,34 +113,52 @@ async def crowd(scene: Scene) -> AsyncIterator[Front]:
         yield Front(session, scene.cluster.workers, scene.cluster.bearer("till"))
 
 
+async def of_one_partition(scene: Scene, count: int) -> list[Gift]:
+    """Active ones of one owner: of so many some partition has enough."""
+    partitions, found = scene.cluster.partitions, defaultdict[int, list[Gift]](list)
+    for gift in await scene.issue(count * partitions):
+        found[partition_of(gift.id, partitions)].append(gift)
+    return await scene.activated(max(found.values(), key=len)[:count])
+
+
 async def test_a_held_up_broker_turns_the_crowd_away_and_leaves_no_effect(scene: Scene) -> None:
-    watch, gift, pid = scene.watch, await scene.active(), scene.cluster.broker.pid
+    watch, pid = scene.watch, scene.cluster.broker.pid
     assert pid is not None
-    owner = await owner_of(scene, gift)
-    references = [str(uuid.uuid4()) for _ in range(CROWD)]
+    gifts = await of_one_partition(scene, math.ceil(CROWD / Policy().holds_open_max))
+    owner = await scene.owner_of(gifts[0])
+    asked = {str(uuid.uuid4()): gift for _, gift in zip(range(CROWD), itertools.cycle(gifts))}
 
     async def ask(till: Front, reference: str) -> tuple[Answer, float]:
-        began = time.monotonic()
+        began, gift = time.monotonic(), asked[reference]
         body = {"code": gift.code, "amount": 1, "currency": "RUB", "reference": reference}
         answer = await till.post(HOLDS, body, key=reference, worker=owner, once=True)
         return answer, time.monotonic() - began
 
     async with crowd(scene) as till:
-        await asyncio.gather(*(till.lookup(gift, worker=owner) for _ in range(CROWD)))
+        await asyncio.gather(*(till.lookup(gift, worker=owner) for gift in asked.values()))
         os.kill(pid, signal.SIGSTOP)
         try:
-            heard = await asyncio.gather(*(ask(till, reference) for reference in references))
+            heard = await asyncio.gather(*(ask(till, reference) for reference in asked))
         finally:
             os.kill(pid, signal.SIGCONT)
-    answers = dict(zip(references, heard, strict=True))
+    answers = dict(zip(asked, heard, strict=True))
     said = Counter((one.status, one.body.get("code")) for one, _ in answers.values())
     assert said.keys() <= {(503, "OwnerUnavailable"), (503, "OutcomeUnknown")}
     assert all(one.headers["Retry-After"] for one, _ in answers.values())
     away = [seconds for one, seconds in answers.values() if one.code == "OwnerUnavailable"]
     assert sum(seconds < AT_ONCE_S for seconds in away) >= CROWD - WAITING_MAX
     await scene.cluster.ready()
-    done = NOMINAL - (await scene.till.lookup(gift)).of("available")
-    await watch.until(lambda: watch.kinds(gift.id).count("Authorized") == done, "published")
-    told = {one["reference"] for one in watch.transactions[gift.id] if one.get("reference")}
+    held = {gift: (await scene.till.lookup(gift)).of("held") for gift in gifts}
+    for gift, done in held.items():
+        await watch.until(
+            lambda gift=gift, done=done: watch.kinds(gift.id).count("Authorized") == done,
+            "published",
+        )
+    told = {
+        one["reference"]
+        for gift in gifts
+        for one in watch.transactions[gift.id]
+        if one.get("reference")
+    }
     unknown = {name for name, (one, _) in answers.items() if one.code == "OutcomeUnknown"}
     assert told <= unknown, "what was not decided by its deadline has no effect"
