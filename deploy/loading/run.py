@@ -39,12 +39,24 @@ class Plan(NamedTuple):
     kills: bool
 
 
+class Progress(msgspec.Struct, frozen=True):
+    queued: int = 0
+    issued: int = 0
+
+    @property
+    def taken(self) -> int:
+        return self.queued + self.issued
+
+
 class Loaded(NamedTuple):
-    """Seconds from the command's start until the last row was taken, until it was issued."""
+    """Seconds from the command's start until the last row was taken, until it was issued.
+
+    `killed`: who was, and how far the load had come.
+    """
 
     taken_s: float
     issued_s: float
-    killed: list[str]
+    killed: dict[str, Progress]
     said: str
     costs: dict[str, Cost]
 
@@ -55,15 +67,6 @@ class Issued(NamedTuple):
     certificates: int
     told: int
     twice: int
-
-
-class Progress(msgspec.Struct, frozen=True):
-    queued: int = 0
-    issued: int = 0
-
-    @property
-    def taken(self) -> int:
-        return self.queued + self.issued
 
 
 def write_file(path: Path, rows: int) -> None:
@@ -84,7 +87,7 @@ class Load:
         self._database = database
         self._output = path.with_suffix(".output")
         self._loader: subprocess.Popen[bytes] | None = None
-        self._killed: list[str] = []
+        self._killed: dict[str, Progress] = {}
         self.batch = f"load-{secrets.token_hex(4)}"
 
     async def run(self) -> Loaded:
@@ -138,7 +141,7 @@ class Load:
         for name, reached, kill in marks:
             if name not in self._killed and reached >= self._plan.rows:
                 kill()
-                self._killed.append(name)
+                self._killed[name] = known
 
     def _kill(self, worker: Worker) -> Callable[[], None]:
         def kill() -> None:

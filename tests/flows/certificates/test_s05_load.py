@@ -55,6 +55,8 @@ async def test_a_load_through_kills_issues_every_row_once(
     load = Load(town.cluster, path, plan=plan, database=postgres_server.pid)
     loaded = await load.run()
     assert sorted(loaded.killed) == ["ledger worker", "loader", "services worker"]
+    assert loaded.killed["loader"].taken < ROWS, "the loader had no rows left to send"
+    assert all(known.issued < ROWS for known in loaded.killed.values())
     await town.cluster.ready()
     progress = await town.progress(load.batch)
     assert (progress["issued"], progress["rows"], progress["percent"]) == (ROWS, ROWS, 100)
