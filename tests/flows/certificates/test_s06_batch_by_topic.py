@@ -23,6 +23,7 @@ async def test_one_malformed_row_is_buried_and_the_others_are_issued(town: Town)
     await town.send(BATCHES, batch_id, message)
     await town.watch.until(lambda: len(town.watch.all(DEAD, batch_id)) == 2, "it again")
     await town.watch.quiet()
+    assert len(town.watch.all(DEAD, batch_id)) == 2
     for card in (cards[0], cards[2]):
         assert town.watch.transactions(card.id) == ["Issued"]
     await _outcomes(town, batch_id)
