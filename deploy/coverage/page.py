@@ -18,7 +18,7 @@ Made by `python -m deploy.coverage` from `deploy/coverage/{source}`; a test hold
 against the code. {about} {count} lines: {kinds}. {proved} proved by a test, {open} not.
 """
 FLOWCHARTS = """Each line is a box, message, field, status, error or step that the customer's
-flowcharts name."""
+flowcharts name, or a numbered scenario of the acceptance."""
 SPECIFICATION = """Each line is a step, function, name, setting, queue, role, error or status of
 the specification, a crash point or a numbered scenario of the acceptance."""
 LIFECYCLES = """
