@@ -73,6 +73,7 @@ def worker(
     alone: AbstractContextManager[None] = nullcontext()
     if role == "services":
         _require_database(known.database_url)
+        _require_addresses(marking_settings())
     else:
         alone = alone_in(known.data_dir / known.worker_name)
     with alone:
@@ -103,6 +104,14 @@ def _require_database(dsn: str | None) -> None:
         require_current(dsn)
     except (MigrationRefused, OperationalError) as refused:
         end(str(refused))
+
+
+def _require_addresses(marked: MarkingSettings) -> None:
+    try:
+        marked.addresses  # noqa: B018 - it raises
+    except ValueError as error:
+        name, _, reason = str(error).partition(": ")
+        end(f"settings: GIFTMARK_{name.upper()}: {reason}")
 
 
 @cli.command()

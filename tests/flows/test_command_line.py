@@ -89,6 +89,20 @@ def test_a_services_worker_needs_a_database(run: Run) -> None:
     assert "set DATABASE_URL" in done.output
 
 
+def test_a_services_worker_needs_the_address_of_its_sandbox(run: Run, postgres: str) -> None:
+    migrate(postgres)
+    done = run("worker", "--role", "services", DATABASE_URL=postgres)
+    assert done.exit_code == 2
+    assert "settings: GIFTMARK_SANDBOX_URL: needed" in done.output
+
+
+@pytest.mark.parametrize("policy", ["{", '{"hold_days": 1}', '{"results_max": 0}'])
+def test_a_report_names_the_setting_that_is_no_policy(run: Run, postgres: str, policy: str) -> None:
+    done = run("report", "liability", DATABASE_URL=postgres, GIFTMARK_POLICY=policy)
+    assert done.exit_code == 2
+    assert "settings: GIFTMARK_POLICY: " in done.output
+
+
 def test_a_load_before_any_up_asks_for_a_token(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "gifts.csv"
     file.write_text("code,nominal\n")
