@@ -9,8 +9,10 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from app.certificates.notify.figures import NOTIFY
 from app.integrations.observing import PrometheusObserver
+from app.marking import issue_files
 from app.marking import metrics as marking
 from app.metrics import FLOW, LEDGER, MART
+from web import marking_serving
 from web.metrics import Metrics
 
 Panel = dict[str, Any]
@@ -39,6 +41,8 @@ def declared() -> dict[str, dict[str, list[Declared]]]:
     }
     orders = {
         "Orders": _of([*vars(marking).values(), marking.TICK.gauge]),
+        "Files and labels": _of([issue_files.ISSUES, issue_files.LABELS]),
+        "Requests": _of([marking_serving.REQUESTS, marking_serving.SECONDS]),
         "Calls": _of(vars(PrometheusObserver(CollectorRegistry())).values()),
     }
     return {"certificates": certificates, "marking": orders}

@@ -11,8 +11,10 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from app.certificates.notify.figures import NOTIFY
 from app.integrations.observing import PrometheusObserver
+from app.marking import issue_files
 from app.marking import metrics as marking
 from app.metrics import FLOW, LEDGER, MART
+from web import marking_serving
 from web.metrics import Metrics
 
 RULES = sorted((Path(__file__).parents[2] / "deploy" / "prometheus").glob("*.yml"))
@@ -56,7 +58,8 @@ def exposed() -> dict[str, set[str]]:
     """The samples that workers expose, with their labels."""
     found: dict[str, set[str]] = {}
     calls = PrometheusObserver(CollectorRegistry())
-    for owner in (FLOW, LEDGER, MART, NOTIFY, Metrics(CollectorRegistry()), calls, marking):
+    owners = (FLOW, LEDGER, MART, NOTIFY, Metrics(CollectorRegistry()), calls)
+    for owner in (*owners, marking, marking_serving, issue_files):
         for metric in vars(owner).values():
             if isinstance(metric, MetricWrapperBase):
                 found |= samples(metric)
