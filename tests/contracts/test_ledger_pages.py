@@ -11,8 +11,9 @@ from app.domain.certificates.kept_holds import all_holds
 from app.domain.certificates.state import Certificate, Hold, HoldState
 from app.domain.decision import LostPage, Reply
 from app.domain.policy import Policy
+from tables import entities
 from tables.draft import Draft, Request
-from tables.entities import Entities, Registry
+from tables.entities import Entities, Held, Registry
 from tables.errors import OutcomeUnknown
 from tables.journal import FencedWriter
 from tables.store import Changes, Position, SharedMemory, Store
@@ -75,8 +76,7 @@ class Unreadable:
 
 async def test_no_state_is_written_without_its_page() -> None:
     registry = Registry((ENTITY,))
-    entities = Entities(Unreadable(), registry)  # type: ignore[arg-type]
-    draft = Draft(entities, registry, Policy())
+    draft = Draft(Entities(Unreadable(), registry), registry, Policy())  # type: ignore[arg-type]
     for n, page in enumerate((3, None)):
         request = Request("k1", Deposit(5, page=page), command_id=f"d{n}", now=1, deadline=1.0)
         draft.answer(request, 1)
@@ -85,6 +85,24 @@ async def test_no_state_is_written_without_its_page() -> None:
     assert isinstance(done, Reply)
     assert done.fields == {"balance": 5}
     assert len(draft.encode(1).records) == 1
+
+
+def test_the_cache_forgets_the_oldest_when_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entities, "CACHE_BYTES", 300)
+    read: list[bytes] = []
+
+    class Noting:
+        def get(self, key: bytes) -> bytes | None:
+            read.append(key)
+            return None
+
+    cached = Entities(Noting(), Registry((ENTITY,)))  # type: ignore[arg-type]
+    for n in range(5):
+        cached.keep(b"a%d" % n, Held(n, 1, 100, None))
+    cached.keep(b"a2", Held(20, 2, 100, None))
+    found = [cached.load(b"a%d" % n, ENTITY).state for n in range(5)]
+    assert found == [None, None, 20, 3, 4]
+    assert read == [b"a0", b"a1"]
 
 
 def test_a_certificate_of_schema_1_is_read_as_one_of_today(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from tests.flows.certificates.scene import Scene
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+UPLOAD = "/certificates/upload/batch"
+
 
 def traceparent(n: int) -> str:
     return f"00-{n:032x}-{n:016x}-01"
@@ -57,6 +59,20 @@ async def test_a_request_is_traced_whichever_worker_takes_it(scene: Scene) -> No
     )
     assert list(told(scene, TRANSACTION, gift.id)) == expected
     assert list(told(scene, STATE, gift.id)) == expected
+
+
+async def test_an_upload_is_traced_to_every_certificate(scene: Scene) -> None:
+    batch_id = fresh("B")
+    rows = [{"row": n, "code": scene.code(), "nominal": NOMINAL, "currency": "RUB"} for n in (1, 2)]
+    sent = {"batchId": batch_id, "chunk": 1, "rows": rows}
+    taken = await scene.loader.post(UPLOAD, sent, headers={"traceparent": traceparent(5)})
+    assert taken.status == 202
+    issued = scene.watch.rows
+    await scene.watch.until(lambda: all(issued[batch_id, n] for n in (1, 2)), "both issued")
+    ids = [issued[batch_id, n][0]["certificateId"] for n in (1, 2)]
+    await scene.watch.until(lambda: all(map(scene.watch.kinds, ids)), "their transactions, too")
+    for one in ids:
+        assert set(told(scene, TRANSACTION, one)) == {f"traceparent: {traceparent(5)}"}
 
 
 @pytest.mark.parametrize("given", ["", "7", "00-" + 32 * "0" + "-" + 16 * "1" + "-01"])
