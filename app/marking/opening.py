@@ -30,14 +30,6 @@ class Addresses(msgspec.Struct, frozen=True):
     suz: str
 
 
-def terms_of(settings: Any) -> Terms:
-    """Terms from settings of the same names; what the settings leave out keeps its default."""
-    given = {
-        name: getattr(settings, name) for name in Terms.__struct_fields__ if hasattr(settings, name)
-    }
-    return msgspec.convert(given, Terms)
-
-
 def times_of(terms: Terms, settings: Any) -> Times:
     """Deadlines of the clients, divided by the time scale like every other duration."""
     names = {

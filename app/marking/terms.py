@@ -45,11 +45,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     marking_crash_at: str | None = None
     marking_time_scale: float = 1
     sweep_republish_s: float = 15
-    document_invisible_s: float = 600
     sending_limit_s: float = 900
     retry_first_s: float = 5
     retry_longest_s: float = 300
-    suz_500_wait_s: float = 30
     limit_wait_s: float = 60
     renewing_s: float = 60
     sign_in_challenge_s: float = 240
