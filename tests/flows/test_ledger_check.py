@@ -66,6 +66,7 @@ def start(kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
             "GIFTMARK_KAFKA_URL": kafka,
             "GIFTMARK_LEDGER_PARTITIONS": str(PARTITIONS),
             "GIFTMARK_DATA_DIR": str(tmp_path),
+            "GIFTMARK_SANDBOX_URL": "http://127.0.0.1:1",
             "COLUMNS": "200",
             **env,
         }
