@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from agents.handling import Handler, TryAgain
 from app.batches import Batch
 from app.contracts import dead_letters as wire
-from app.contracts.topics import MARKING_NOTIFICATIONS as NOTIFICATIONS
+from app.contracts.topics import MARKING_NOTIFICATIONS, MARKING_STATUSES, SUZ_ORDERS
 from app.marking.database import BROKEN
 from app.marking.desk import Desk
 from app.marking.due_polls import return_polls
@@ -20,9 +20,7 @@ from app.marking.queue import Produce
 from app.marking.runner import Runner
 from app.marking.timers import run_timer, timers
 from app.marking.work import (
-    MARKING_STATUSES,
     POLL_TASKS,
-    SUZ_ORDERS,
     UndecodableWork,
     WorkMessage,
     decode,
@@ -54,7 +52,7 @@ class MarkingAgents:
         return [
             (SUZ_ORDERS, self.suz),
             (MARKING_STATUSES, self.statuses),
-            (NOTIFICATIONS, self.notifications),
+            (MARKING_NOTIFICATIONS, self.notifications),
         ]
 
     async def suz(self, batch: Batch) -> None:

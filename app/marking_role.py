@@ -13,8 +13,12 @@ from prometheus_client import REGISTRY
 from agents.handling import Handler, TryAgain
 from agents.marking import MarkingAgents
 from app.batches import Batch
-from app.contracts.topics import MARKING_DEAD_LETTERS as DEAD_LETTERS
-from app.contracts.topics import MARKING_NOTIFICATIONS as NOTIFICATIONS
+from app.contracts.topics import (
+    MARKING_DEAD_LETTERS,
+    MARKING_NOTIFICATIONS,
+    MARKING_STATUSES,
+    SUZ_ORDERS,
+)
 from app.integrations.observing import PrometheusObserver
 from app.marking.changes import Changes
 from app.marking.desk import Desk
@@ -27,7 +31,7 @@ from app.marking.rotation import backed_up
 from app.marking.runner import Runner
 from app.marking.signing import SignersByKind, client_tls
 from app.marking.terms import SANDBOX, Terms
-from app.marking.work import MARKING_STATUSES, SUZ_ORDERS, WorkMessage, encode
+from app.marking.work import WorkMessage, encode
 from app.marking_settings import MarkingSettings
 from app.settings import Settings
 from web.health import Probe
@@ -37,7 +41,7 @@ from web.marking_routing import Desks
 log = structlog.get_logger("marking")
 PUBLISH_S = 2.0
 OPENS_S = 0.5
-TOPICS = (SUZ_ORDERS, MARKING_STATUSES, NOTIFICATIONS)
+TOPICS = (SUZ_ORDERS, MARKING_STATUSES, MARKING_NOTIFICATIONS)
 
 
 class MarkingService(Service):
@@ -156,7 +160,7 @@ class MarkingService(Service):
 
     async def _bury(self, key: bytes, value: bytes, headers: list[tuple[str, bytes]]) -> None:
         assert self._producer is not None, "opened with the desk"
-        await self._producer.send_and_wait(DEAD_LETTERS, value, key=key, headers=headers)
+        await self._producer.send_and_wait(MARKING_DEAD_LETTERS, value, key=key, headers=headers)
 
 
 def terms_of(settings: MarkingSettings) -> Terms:

@@ -4,11 +4,9 @@ from typing import Any
 
 import msgspec
 
+from app.contracts.topics import MARKING_EVENTS, MARKING_NOTIFICATIONS
 from app.marking.database import Transaction, as_json
 from app.marking.ids import event_id, new_id
-
-EVENTS = "marking_events"
-NOTICES = "marking_notifications"
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -60,7 +58,7 @@ async def announce(tx: Transaction, event: Event) -> None:
            where o.id = %(order_id)s
            on conflict (id) do nothing""",
         id=identity,
-        topic=EVENTS,
+        topic=MARKING_EVENTS,
         kind=event.kind,
         payload=as_json(event.payload),
         order_id=event.order_id,
@@ -92,7 +90,7 @@ async def notify(
             """insert into marking.outbox (id, topic, key, value)
                values (%(id)s, %(topic)s, %(key)s, %(value)s)""",
             id=new_id(),
-            topic=NOTICES,
+            topic=MARKING_NOTIFICATIONS,
             key=user["id"],
             value=as_json({**fact, "order_id": order_id, "text": text}),
         )

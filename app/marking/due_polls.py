@@ -1,10 +1,11 @@
 """Due polls, fairly over participants: claimed in one statement, committed, then published."""
 
+from app.contracts.topics import MARKING_STATUSES
 from app.marking.database import NOW_MS
 from app.marking.desk import Desk
 from app.marking.ids import new_id
 from app.marking.metrics import POLL_LAG, TICK
-from app.marking.work import MARKING_STATUSES, WorkMessage
+from app.marking.work import WorkMessage
 
 MOST_A_TICK = 500
 MOST_OF_ONE = 5

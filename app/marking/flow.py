@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import structlog
 
+from app.contracts.topics import SUZ_ORDERS
 from app.domain.marking.draft import DraftLine, OrderDraft, normalised, problems
 from app.domain.marking.order import OrderStatus
 from app.integrations.errors import UpstreamError
@@ -32,7 +33,6 @@ from app.marking.runner import advance
 from app.marking.sign_in import AuthService
 from app.marking.signer import SignerBroken
 from app.marking.store import OrderRow
-from app.marking.work import SUZ_ORDERS
 
 log = structlog.get_logger("marking")
 S = OrderStatus

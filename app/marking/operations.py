@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
+from app.contracts.topics import SUZ_ORDERS
 from app.domain.marking.document import DocumentPurpose
 from app.domain.marking.draft import (
     DropoutPlan,
@@ -27,7 +28,6 @@ from app.marking.leases import Lease
 from app.marking.participants import load as load_participant
 from app.marking.queue import wake_message
 from app.marking.store import Change, OrderRow
-from app.marking.work import SUZ_ORDERS
 
 S = OrderStatus
 BEFORE_POSTPROCESS = frozenset(S) - {S.POSTPROCESSING, S.COMPLETED, S.CANCELLED}

@@ -5,15 +5,15 @@ from typing import Any
 
 import msgspec
 
+from app.contracts.topics import MARKING_EVENTS, SUZ_ORDERS
 from app.marking.database import NOW_MS, Transaction
 from app.marking.desk import Desk
 from app.marking.ids import new_id
 from app.marking.metrics import SWEEPS
-from app.marking.work import SUZ_ORDERS, WorkMessage
+from app.marking.work import WorkMessage
 
 MOST_SWEPT = 500
 MOST_PUBLISHED = 500
-EVENTS = "marking_events"
 
 # Sends one record and returns when the broker has acknowledged it: topic, key, value.
 Produce = Callable[[str, bytes, bytes], Awaitable[None]]
@@ -85,7 +85,7 @@ async def _number(tx: Transaction) -> None:
     rows = await tx.rows(
         """select id from marking.outbox where feed_seq is null and topic = %(topic)s
            order by created_at, id limit %(most)s for update""",
-        topic=EVENTS,
+        topic=MARKING_EVENTS,
         most=MOST_PUBLISHED,
     )
     if not rows:

@@ -4,8 +4,6 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-SUZ_ORDERS = "suz_orders"
-MARKING_STATUSES = "marking_statuses"
 ORDER_TASKS = frozenset(
     {
         "check_goods",
