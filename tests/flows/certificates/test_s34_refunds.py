@@ -1,11 +1,17 @@
 """Scenarios 34, 35, 36: the remainder goes back in money, with all that Payments may want."""
 
+import base64
 import uuid
+from typing import Any
 
+import msgspec
 import pytest
 
+from app.certificates.sealing import Sealer
+from app.domain.certificates.commands import Sealed
+from deploy.proving.cluster import secrets_of
 from tests.flows.certificates.front import REFUNDS
-from tests.flows.certificates.letters import NOMINAL, moment
+from tests.flows.certificates.letters import NOMINAL, Gift, moment
 from tests.flows.certificates.payments_desk import PaymentsDesk
 from tests.flows.certificates.scene import Scene
 
@@ -66,6 +72,14 @@ async def test_holds_and_open_refunds_stand_in_the_way(
     assert (await scene.till.refund(gift)).status == 202
 
 
+def opened(scene: Scene, gift: Gift, sealed: dict[str, str]) -> Any:
+    """The details as Payments reads them, with the key that it shares."""
+    assert sealed.keys() == {"kid", "nonce", "box"}
+    key = base64.b64decode(secrets_of(scene.cluster.data)["payout_key"])
+    nonce, box = (base64.b64decode(sealed[name]) for name in ("nonce", "box"))
+    return msgspec.json.decode(Sealer([key]).open(Sealed(sealed["kid"], nonce, box), gift.id))
+
+
 async def test_details_are_asked_for_sealed_and_nowhere_in_clear(
     scene: Scene, payments_desk: PaymentsDesk
 ) -> None:
@@ -89,8 +103,9 @@ async def test_details_are_asked_for_sealed_and_nowhere_in_clear(
     await watch.until(lambda: len(watch.refund_requests[gift.id]) == 2, "asked again")
     second = watch.refund_requests[gift.id][1]
     assert (second["attempt"], second["method"]) == (2, "FastPayments")
-    assert second["sealedDetails"].keys() == {"kid", "nonce", "box"}
     assert phone not in str(second)
+    assert phone.encode() not in base64.b64decode(second["sealedDetails"]["box"])
+    assert opened(scene, gift, second["sealedDetails"]) == body["details"]
     await payments_desk.says(refund, "RefundSettled", attempt=2, version=1)
     await watch.until(lambda: watch.state(gift.id)["status"] == "Refunded", "refunded")
     await watch.until(lambda: watch.kinds(gift.id)[-1] == "Refund", "its operation, too")
