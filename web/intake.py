@@ -7,10 +7,10 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from web.access import Client
+from web.pointers import as_sent, wrong_places
 from web.problems import Problem, invalid
 
 BODY_MAX = 64 * 1024
-ERRORS_MAX = 20
 NAME_MAX = 128
 ID_MAX = 64
 
@@ -36,12 +36,9 @@ def parsed(model: type[BaseModel], content: bytes) -> BaseModel:
     try:
         return model.model_validate_json(content or b"{}")
     except ValidationError as error:
-        details = error.errors(include_input=False, include_url=False, include_context=False)
-    found = [
-        {"pointer": "".join(f"/{step}" for step in detail["loc"]), "detail": detail["msg"]}
-        for detail in details[:ERRORS_MAX]
-    ]
-    raise Problem("RequestInvalid", errors=found)
+        wrong = wrong_places(error, as_sent(content))
+    errors = [{"pointer": pointer, "detail": detail["msg"]} for pointer, detail in wrong]
+    raise Problem("RequestInvalid", errors=errors)
 
 
 class Person(NamedTuple):

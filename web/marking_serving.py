@@ -20,31 +20,16 @@ from app.marking.record_pages import owner_of
 from web.idempotency import parsed_key
 from web.identifiers import request_id
 from web.marking_problems import Refusal, of_error
+from web.marking_reasons import reason_of
 from web.marking_routing import Asked, Desks, Reply, Route
+from web.pointers import as_sent, wrong_places
 from web.problems import Problem
 
 BODY_MAX = 16 << 20
-ERRORS_MAX = 20
 COOKIE = "giftmark_session"
 CSRF = "X-CSRF-Token"
 REQUESTS = Counter("marking_http_requests", "Answered requests", ["operation", "status"])
 SECONDS = Histogram("marking_http_request_seconds", "From headers to answer", ["operation"])
-_WRONG = {
-    "missing": "Обязательное поле",
-    "extra_forbidden": "Лишнее поле",
-    "json_invalid": "Это не JSON",
-    "int_type": "Нужно целое число",
-    "int_parsing": "Нужно целое число",
-    "string_type": "Нужна строка",
-    "bool_type": "Нужно true или false",
-    "list_type": "Нужен список",
-    "enum": "Недопустимое значение",
-    "literal_error": "Недопустимое значение",
-    "string_pattern_mismatch": "Неверный вид",
-    "string_too_short": "Слишком коротко",
-    "string_too_long": "Слишком длинно",
-    "too_long": "Слишком много",
-}
 _log = structlog.get_logger("web.marking")
 _json = msgspec.json.Encoder().encode
 
@@ -189,27 +174,22 @@ def _parsed(model: type[BaseModel], content: bytes) -> BaseModel:
     try:
         return model.model_validate_json(content or b"{}")
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise _invalid(error, as_sent(content)) from None
 
 
 def _query(model: type[BaseModel], request: web.Request) -> BaseModel:
+    sent = dict(request.query)
     try:
-        return model.model_validate(dict(request.query))
+        return model.model_validate(sent)
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise _invalid(error, sent) from None
 
 
-def _invalid(error: ValidationError) -> Refusal:
-    """Names fields and reasons, never what was sent."""
-    details = error.errors(include_input=False, include_url=False, include_context=False)
-    found = [
-        {
-            "pointer": "".join(f"/{step}" for step in detail["loc"]),
-            "text": _WRONG.get(detail["type"], "Неверное значение"),
-        }
-        for detail in details[:ERRORS_MAX]
-    ]
-    return Refusal(400, "request-invalid", "Исправьте поля.", errors=found)
+def _invalid(error: ValidationError, sent: Any) -> Refusal:
+    """Names fields and reasons, never what was sent; branches of a union may share a reason."""
+    wrong = dict.fromkeys((at, reason_of(detail)) for at, detail in wrong_places(error, sent))
+    errors = [{"pointer": pointer, "text": text} for pointer, text in wrong]
+    return Refusal(400, "request-invalid", "Исправьте поля.", errors=errors)
 
 
 def _replayed(status: int, body: Any) -> web.Response:

@@ -6,6 +6,9 @@ import pytest
 
 from app.domain.decision import Reply
 from tests.http.worker import CODE, FakeLedger, Server, Start
+from web.batches_models import BatchUpload
+from web.intake import parsed
+from web.problems import Problem
 
 HOLDS = "/certificates/authorizations"
 GOOD = {"code": CODE, "amount": 100, "currency": "RUB"}
@@ -76,6 +79,7 @@ async def test_the_first_failing_check_answers(
         ({"holdSeconds": 604_801}, "/holdSeconds"),
         ({"reference": "a\nb"}, "/reference"),
         ({"reference": ""}, "/reference"),
+        ({"a/b~c": 1}, "/a~1b~0c"),
     ],
 )
 async def test_an_invalid_body_is_refused_by_pointer_and_not_repeated(
@@ -85,6 +89,15 @@ async def test_an_invalid_body_is_refused_by_pointer_and_not_repeated(
     assert answer.status == 400
     assert [error["pointer"] for error in answer.json["errors"]] == [pointer]
     assert CODE not in answer.content.decode()
+
+
+def test_a_pointer_names_nothing_that_was_not_sent() -> None:
+    """`nominal` may be a number or a text: neither of these is a member of the body."""
+    body = b'{"batchId":"1","chunk":0,"generate":{"count":1,"nominal":[],"currency":"RUB"}}'
+    with pytest.raises(Problem) as refused:
+        parsed(BatchUpload, body)
+    pointers = {error["pointer"] for error in refused.value.members["errors"]}
+    assert pointers == {"/generate/nominal"}
 
 
 async def test_a_long_key_needs_a_reference_of_its_own(server: Server) -> None:
