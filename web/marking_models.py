@@ -1,16 +1,14 @@
 """Bodies and queries of the marking API."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AwareDatetime,
     BaseModel,
     ConfigDict,
-    Discriminator,
     Field,
     StringConstraints,
-    Tag,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -25,37 +23,19 @@ from app.domain.marking.dictionaries import (
 from app.domain.marking.order import Hold, OrderStatus, Profile
 from app.marking.issues import GsForm, IssueKind
 from app.marking.label_formats import LabelFormat
-
-INN_FORM: Final = r"^(\d{10}|\d{12})$"
-UUID_FORM: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-LOGIN_FORM: Final = r"^[A-Za-z0-9._@-]{1,64}$"
-# The type of errors whose message is the reason that the caller reads.
-OWN_WORDS: Final = "own_words"
-Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
-Gtin = Annotated[str, StringConstraints(min_length=1, max_length=20)]
-Ki = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-Inn = Annotated[str, StringConstraints(pattern=INN_FORM)]
-Uuid = Annotated[str, StringConstraints(pattern=UUID_FORM)]
-Login = Annotated[str, StringConstraints(pattern=LOGIN_FORM)]
-Password = Annotated[str, StringConstraints(min_length=10, max_length=200)]
-Role = Literal["viewer", "operator", "signer", "admin"]
-SignerKind = Literal["browser", "command", "http", "demo"]
-
-
-def _form_of_codes(codes: Any) -> str | None:
-    if isinstance(codes, list):
-        return "list"
-    return "word" if codes == "all" else None
-
-
-_All = Annotated[Literal["all"], Tag("word")]
-_AnyKi = Annotated[list[Ki], Field(max_length=150_000), Tag("list")]
-_SomeKi = Annotated[list[Ki], Field(min_length=1, max_length=150_000), Tag("list")]
-_AllOrKi = Discriminator(
-    _form_of_codes,
-    custom_error_type=OWN_WORDS,
-    custom_error_message='Нужно "all" или список КИ',
+from web.marking_fields import (
+    OWN_WORDS,
+    AnyCodes,
+    Gtin,
+    Inn,
+    Login,
+    Name,
+    Password,
+    Role,
+    SignerKind,
+    SomeCodes,
+    Text,
+    Uuid,
 )
 
 
@@ -91,14 +71,14 @@ class GoodsFacts(Body):
 class Introduction(Body):
     """`codes`: "all" or КИ."""
 
-    codes: Annotated[_All | _SomeKi, _AllOrKi] = "all"
+    codes: SomeCodes = "all"
 
 
 class Dropout(Body):
     """`codes`: "all" or КИ."""
 
     reason: DropoutReason
-    codes: Annotated[_All | _AnyKi, _AllOrKi] = "all"
+    codes: AnyCodes = "all"
     source_document_number: Text | None = None
     source_document_date: Text | None = None
 
@@ -106,7 +86,7 @@ class Dropout(Body):
 class Withdrawal(Body):
     action: WithdrawalAction
     action_date: Text
-    codes: Annotated[_All | _AnyKi, _AllOrKi] = "all"
+    codes: AnyCodes = "all"
     document_type: Text | None = None
     document_number: Text | None = None
     document_date: Text | None = None

@@ -2,7 +2,7 @@
 
 from pydantic_core import ErrorDetails
 
-from web.marking_models import INN_FORM, LOGIN_FORM, OWN_WORDS, UUID_FORM
+from web.marking_fields import INN_FORM, LOGIN_FORM, OWN_WORDS, UUID_FORM
 
 _INTEGER = "Нужно целое число"
 _STRING = "Нужна строка"
