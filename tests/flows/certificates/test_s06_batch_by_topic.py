@@ -25,11 +25,10 @@ async def test_one_malformed_row_is_buried_and_the_others_are_issued(town: Town)
     await town.send(BATCHES, batch_id, message)
     behind = [neighbour(town, card, row) for row, card in enumerate((first, second), 4)]
     await town.send(BATCHES, batch_id, batch(batch_id, *behind, chunk=2, malformed=6))
-    for topic in (STATE, TRANSACTION, BI):
-        await town.watch.until(
-            lambda of=topic: all(town.watch.last(of, card.id) for card in behind),
-            f"{topic} of what was sent behind it",
-        )
+    awaited = [(topic, card.id) for topic in (STATE, TRANSACTION, BI) for card in behind]
+    await town.watch.until(
+        lambda: all(town.watch.last(topic, name) for topic, name in awaited), "all sent behind it"
+    )
     await town.watch.until(lambda: "6" in buried(town, batch_id), "the last dead letter")
     assert buried(town, batch_id) == ["2", "2", "6"]
     for card in (first, second):
