@@ -54,7 +54,6 @@ ORDERS_SEARCH: Final = Operation(
 CODE_BLOCKS: Final = _read("code_blocks", "/api/v3/order/codes/blocks")
 CODES_RETRY: Final = _read("codes_retry", "/api/v3/order/codes/retry", patience="suz_write")
 REPORT_INFO: Final = _read("report_info", "/api/v3/report/info")
-RECEIPT: Final = _read("receipt", "/api/v3/receipts/receipt")
 RECEIPT_SEARCH: Final = Operation(
     Upstream.SUZ, "receipt_search", RetryClass.SAFE, "POST", "/api/v3/receipts/receipt/search"
 )
@@ -179,13 +178,6 @@ async def report_info(
 ) -> Answer[ReportInfo]:
     outgoing = Outgoing(REPORT_INFO, station, query=(("reportId", report_id),))
     return await suz.call(outgoing, lambda got: read_json(got, ReportInfo))
-
-
-async def receipt(
-    suz: UpstreamClient, station: Access, *, result_doc_id: str
-) -> Answer[ReceiptPage]:
-    outgoing = Outgoing(RECEIPT, station, query=(("resultDocId", result_doc_id),))
-    return await suz.call(outgoing, lambda got: read_json(got, ReceiptPage))
 
 
 async def search_receipts(

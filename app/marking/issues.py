@@ -72,10 +72,3 @@ def codes_sha256(codes: Iterable[str]) -> str:
         raw = code.encode()
         digest.update(len(raw).to_bytes(4, "big") + raw)
     return digest.hexdigest()
-
-
-def file_sha256(chunks: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-    return digest.hexdigest()

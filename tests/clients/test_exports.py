@@ -1,7 +1,6 @@
 """Exports: what is stored is what stands in the file."""
 
 import csv
-import hashlib
 import io
 
 import pytest
@@ -12,7 +11,6 @@ from app.marking.issues import (
     codes_sha256,
     csv_heading,
     csv_rows,
-    file_sha256,
     txt,
 )
 from tests.clients.printed import HARD, codes
@@ -68,7 +66,3 @@ def test_the_digest_of_a_list_tells_order_and_borders_apart() -> None:
     }
     assert len(digests) == 5
     assert codes_sha256([first, second]) == codes_sha256(iter((first, second)))
-
-
-def test_the_digest_of_a_file_is_that_of_its_bytes() -> None:
-    assert file_sha256(txt(SEVERAL)) == hashlib.sha256(b"".join(txt(SEVERAL))).hexdigest()

@@ -100,13 +100,6 @@ SHEET = [
         "suz_report_info.json",
     ),
     (
-        asked("receipt", result_doc_id="e5"),
-        "GET",
-        "/api/v3/receipts/receipt",
-        {"resultDocId": "e5"},
-        "suz_receipts.json",
-    ),
-    (
         asked("search_receipts", wanted=suz.ReceiptFilter(production_order_ids=("mk-1",))),
         "POST",
         "/api/v3/receipts/receipt/search",

@@ -4,7 +4,6 @@ import re
 
 GS = "\x1d"
 KI_LENGTH = 31
-CODE_LENGTH = 85
 _SYMBOL = r"""[0-9A-Za-z!"%&'()*+,\-./_:;=<>?]"""
 _CODE = re.compile(rf"01(\d{{14}})21({_SYMBOL}{{13}})\x1d91({_SYMBOL}{{4}})\x1d92({_SYMBOL}{{44}})")
 _SERIAL = re.compile(rf"{_SYMBOL}{{12}}")

@@ -32,16 +32,6 @@ class BufferStatus(StrEnum):
     EXPIRED = "EXPIRED"
 
 
-B = BufferStatus
-TRANSITIONS: dict[BufferStatus, frozenset[BufferStatus]] = {
-    B.WAITING: frozenset({B.FETCHING, B.COMPLETE, B.INCOMPLETE, B.SURPLUS, B.REJECTED, B.EXPIRED}),
-    B.FETCHING: frozenset({B.COMPLETE, B.INCOMPLETE, B.SURPLUS, B.REJECTED, B.EXPIRED}),
-    B.COMPLETE: frozenset({B.SURPLUS}),
-    B.INCOMPLETE: frozenset({B.COMPLETE, B.SURPLUS}),
-    B.SURPLUS: frozenset(),
-    B.REJECTED: frozenset(),
-    B.EXPIRED: frozenset({B.COMPLETE, B.SURPLUS}),
-}
 LIVE_ORDERS = frozenset(
     {RemoteOrder.CREATED, RemoteOrder.PENDING, RemoteOrder.APPROVED, RemoteOrder.READY}
 )

@@ -30,16 +30,6 @@ class CallState(StrEnum):
     ABSENT = "ABSENT"
 
 
-C = CallState
-CALL_TRANSITIONS: dict[CallState, frozenset[CallState]] = {
-    C.PLANNED: frozenset({C.CLAIMED, C.REFUSED, C.FOUND}),
-    C.CLAIMED: frozenset({C.PLANNED, C.ANSWERED, C.REFUSED, C.UNKNOWN}),
-    C.UNKNOWN: frozenset({C.ANSWERED, C.FOUND, C.ABSENT}),
-    C.ABSENT: frozenset({C.FOUND}),
-    C.ANSWERED: frozenset(),
-    C.REFUSED: frozenset(),
-    C.FOUND: frozenset(),
-}
 MAX_ABSENT_RESENDS = 3
 
 

@@ -155,3 +155,14 @@ def test_among_doubles_the_furthest_live_order_is_taken() -> None:
     states = (RemoteOrder.PENDING, RemoteOrder.READY, RemoteOrder.CLOSED, None)
     assert most_advanced(states) == 1
     assert most_advanced((None, None)) == 0
+
+
+@pytest.mark.parametrize("remote", [None, P, A, E, C])
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("expired", [False, True])
+def test_a_buffer_that_has_its_codes_never_loses_them(
+    remote: RemoteBuffer | None, *, closed: bool, expired: bool
+) -> None:
+    told = {"closed": closed, "expired": expired}
+    assert buffer_status(buffer(remote), **told) is BufferStatus.COMPLETE
+    assert buffer_status(buffer(remote, stored=101), **told) is BufferStatus.SURPLUS

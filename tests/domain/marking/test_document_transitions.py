@@ -1,13 +1,11 @@
-"""Lives of documents, buffers and intents as sheets."""
+"""Lives of documents as a sheet."""
 
 import itertools
 
 import pytest
 
-from app.domain.marking import document, station
+from app.domain.marking import document
 from app.domain.marking.document import DocumentStatus, may_follow, remote_meaning
-from app.domain.marking.station import BufferStatus
-from app.domain.marking.view import CALL_TRANSITIONS, CallState
 
 DOCUMENTS = {
     ("DRAFT", "SIGNING"),
@@ -25,19 +23,6 @@ DOCUMENTS = {
     ("CHECKING", "REJECTED"),
     ("CHECKING", "TECH_ERROR"),
 }
-CALLS = {
-    ("PLANNED", "CLAIMED"),
-    ("PLANNED", "REFUSED"),
-    ("PLANNED", "FOUND"),
-    ("CLAIMED", "PLANNED"),
-    ("CLAIMED", "ANSWERED"),
-    ("CLAIMED", "REFUSED"),
-    ("CLAIMED", "UNKNOWN"),
-    ("UNKNOWN", "ANSWERED"),
-    ("UNKNOWN", "FOUND"),
-    ("UNKNOWN", "ABSENT"),
-    ("ABSENT", "FOUND"),
-}
 
 
 @pytest.mark.parametrize(
@@ -45,19 +30,6 @@ CALLS = {
 )
 def test_a_document_follows_its_sheet(source: DocumentStatus, target: DocumentStatus) -> None:
     assert may_follow(source, target) == ((source, target) in DOCUMENTS)
-
-
-@pytest.mark.parametrize(("source", "target"), list(itertools.product(CallState, CallState)))
-def test_an_intent_follows_its_sheet(source: CallState, target: CallState) -> None:
-    assert (target in CALL_TRANSITIONS[source]) == ((source, target) in CALLS)
-
-
-@pytest.mark.parametrize("status", list(BufferStatus))
-def test_a_buffer_that_has_its_codes_never_loses_them(status: BufferStatus) -> None:
-    following = station.TRANSITIONS[status]
-    assert BufferStatus.WAITING not in following
-    if status in {BufferStatus.COMPLETE, BufferStatus.SURPLUS}:
-        assert following <= {BufferStatus.SURPLUS}
 
 
 @pytest.mark.parametrize(
