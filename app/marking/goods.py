@@ -1,13 +1,16 @@
 """Goods asked for by people: the picker, one card, and whether goods are to be marked."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 from app.domain.marking.code import normal_gtin
 from app.domain.marking.dictionaries import MARK_CHECK_TEXTS, MarkCheck, ReleaseMethod
 from app.domain.marking.draft import Problem
-from app.integrations import nk, true_api
+from app.integrations import nk, suz, true_api
+from app.integrations.answers import Answer
 from app.integrations.errors import Upstream, UpstreamError
+from app.integrations.requests import Access
+from app.integrations.true_api_answers import Balance
 from app.marking import tokens
 from app.marking.access import access_for, participant_of
 from app.marking.cards import cards_for, require_orderable
@@ -19,7 +22,9 @@ from app.marking.errors import (
     ValidationError,
 )
 from app.marking.participants import Participant
-from app.marking.tokens import TokenKind
+
+T = TypeVar("T")
+Ask = Callable[[Access], Awaitable[Answer[T]]]
 
 
 async def card(desk: Desk, participant_id: str, gtin: str) -> dict[str, Any]:
@@ -96,7 +101,7 @@ async def mark_check(
 
 
 async def status(desk: Desk, participant_id: str) -> dict[str, Any]:
-    """Tokens, breakers, limits, slots of the station and the balance."""
+    """Tokens, breakers, limits, slots and versions of the station, and the balance."""
     participant = await participant_of(desk, participant_id)
     limits = await desk.database.rows(
         """select upstream, blocked_until, window_calls, remote_date,
@@ -132,17 +137,32 @@ async def status(desk: Desk, participant_id: str) -> dict[str, Any]:
         "limits": limits,
         "slots": slots,
         "balance": await _balance(desk, participant),
+        "ping": await _ping(desk, participant),
         "providers": [] if known is None else known["providers"],
     }
 
 
-async def _balance(desk: Desk, participant: Participant) -> Any:
-    """None when it cannot be asked for now: it only hints."""
-    row = await tokens.read(desk.database, participant.id, TokenKind.TRUE_API)
-    if not row.live:
+async def _balance(desk: Desk, participant: Participant) -> Balance | None:
+    client = desk.clients.true_api
+    return await _hint(
+        desk, participant, Upstream.TRUE_API, ask=lambda by: true_api.balance(client, by)
+    )
+
+
+async def _ping(desk: Desk, participant: Participant) -> dict[str, str | None] | None:
+    client = desk.clients.suz
+    pong = await _hint(desk, participant, Upstream.SUZ, ask=lambda by: suz.ping(client, by))
+    if pong is None:
         return None
+    return {"api_version": pong.api_version, "oms_version": pong.oms_version}
+
+
+async def _hint(
+    desk: Desk, participant: Participant, upstream: Upstream, *, ask: Ask[T]
+) -> T | None:
+    """None when it cannot be asked for now."""
     try:
-        async with access_for(desk, participant, Upstream.TRUE_API) as access:
-            return (await true_api.balance(desk.clients.true_api, access)).value
+        async with access_for(desk, participant, upstream) as access:
+            return (await ask(access)).value
     except (UpstreamError, SignInRequired):
         return None

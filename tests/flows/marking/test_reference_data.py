@@ -32,6 +32,20 @@ async def test_printers_of_a_station_are_read_once_a_day_and_shown(rig: Rig) -> 
     assert rig.posted("suz.providers") == 2
 
 
+async def test_the_station_is_pinged_and_may_be_away(rig: Rig) -> None:
+    await completed(rig)
+    shown: dict[str, Any] = await status(rig.desk, rig.participant_id)
+    assert all(shown["ping"].values())
+    rig.player.fault("suz.ping", "status", status=503, times=0)
+    shown = await status(rig.desk, rig.participant_id)
+    assert shown["ping"] is None
+    assert shown["balance"] is not None
+    await rig.forget_tokens()
+    shown = await status(rig.desk, rig.participant_id)
+    assert (shown["ping"], shown["balance"]) == (None, None)
+    assert rig.posted("suz.ping") == 2
+
+
 async def test_an_empty_account_is_told_once_and_stops_nothing(rig: Rig) -> None:
     await completed(rig)
     assert await rig.count(LOW) == 0
