@@ -24,7 +24,7 @@ PREFIX = "/api/v1/marking"
 SCALE = 20
 READY_S = 60.0
 # By command, as the settings are by default: 60 and 100.
-PATIENCE_MINUTES = float(os.environ.get("MARKING_PATIENCE_MINUTES", "6"))
+PATIENCE_MINUTES = float(os.environ.get("MARKING_PATIENCE_MINUTES", "3"))
 STATION_PLACES = int(os.environ.get("MARKING_STATION_PLACES", "24"))
 
 
