@@ -40,7 +40,10 @@ class Shop:
 
     def order(self, *lines: tuple[str, int], **more: Any) -> dict[str, Any]:
         """A new order; lines of (GTIN, quantity)."""
-        return dict(self.api.ok(self.place(*lines, **more)))
+        made = dict(self.api.ok(self.place(*lines, **more)))
+        if not more.get("split"):
+            assert made["quantity"] == sum(quantity for _, quantity in lines)
+        return made
 
     def place(self, *lines: tuple[str, int], key: str | None = None, **more: Any) -> httpx.Response:
         given = [{"gtin": gtin, "quantity": quantity} for gtin, quantity in lines]
@@ -157,13 +160,6 @@ class Shop:
         for order in self.player.control("GET", "/orders"):
             self.player.control("POST", f"/orders/{order['orderId']}", {"action": "proceed"})
 
-    def until_sign_ins(self, count: int, *, within_s: float = 30) -> None:
-        """Until the station's token was asked for so many times."""
-        deadline = time.monotonic() + within_s
-        while self.count("true_api.sign_in_suz") < count:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-
     def count(self, operation: str) -> int:
         return len(self.player.journal(operation))
 
@@ -193,11 +189,14 @@ class Shop:
         self.player.assert_clean()
         self.statuses(order_id)
 
-    def assert_complete(self, order_id: str) -> None:
-        """Every code of the emulator's ledger is stored, once."""
+    def assert_complete(self, order_id: str, *, codes: int | None = None) -> None:
+        """Every code of the emulator's ledger is stored, once: as many as ordered, or `codes`."""
         order = self.read(order_id)
         assert order["status"] == "COMPLETED", self.story(order_id)
-        assert sorted(self.codes(order_id)) == sorted(code[:31] for code in self.ledger())
+        stored = self.codes(order_id)
+        wanted = order["quantity"] if codes is None else codes
+        assert len(stored) == wanted, self.story(order_id)
+        assert sorted(stored) == sorted(code[:31] for code in self.ledger())
         self.assert_whole(order_id)
 
 

@@ -148,7 +148,7 @@ async def test_who_is_told_to_wait_while_somebody_signs_in_looks_again(rig: Rig)
 
 async def test_twenty_orders_sign_in_once(rig: Rig) -> None:
     rig.works = False
-    orders = [await rig.start(2) for _ in range(8)]
+    orders = [await rig.start(2) for _ in range(20)]
     await rig.forget_tokens()
     before = rig.posted("true_api.sign_in_suz")
     rig.works = True

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,9 @@ from tests.flows.marking.stack import Shop, Stack
 
 GTIN = gtin_of(1)
 MANY = 20
+# As many calls of one participant as a worker makes at once.
+AT_ONCE = 8
+LONG_S = 3_600
 LONG_DOCUMENT = {"delays": {"document": 240}}
 
 
@@ -55,38 +59,47 @@ def nobody_is_needed(stack: Stack) -> None:
 
 @pytest.mark.beside
 def test_s19_a_stolen_token_is_renewed_once_then_a_person_decides(stack: Stack) -> None:
-    shop = stack.shop()
-    shop.fault("suz.create_order", "stay", state="PENDING", times=0)
-    first = shop.order((GTIN, 2))["id"]
-    shop.until_status(first, "EMITTING")
+    """Twenty orders wait for codes, each asking for itself, eight of them at any moment."""
+    shop = stack.shop(switches={"empty_active_s": LONG_S})
     with ThreadPoolExecutor(4) as pool:
-        made = pool.map(lambda _: shop.order((GTIN, 2))["id"], range(MANY - 1))
-        others = list(made)
-    for order_id in others:
-        shop.until_status(order_id, "EMITTING")
-    before = shop.count("true_api.sign_in_suz")
+        orders = list(pool.map(lambda _: shop.order((GTIN, 2))["id"], range(MANY)))
+    for order_id in orders:
+        shop.until_status(order_id, "COLLECTING")
+    assert shop.count("true_api.sign_in_suz") == 1
     # A token refused within 60 s of its issue stops renewal at once: three seconds here.
-    steal_late(shop)
-    shop.until_sign_ins(before + 1)
-    stolen_again(shop)
-    held = shop.until_hold(first, "attention")
-    assert held["hold"]["code"] == "two-programs"
-    assert "другая программа" in held["hold"]["text"]
-    assert shop.count("true_api.sign_in_suz") == before + 1
+    steal_from_many(shop, orders[0])
+    shop.until(orders[0], lambda _order: shop.count("true_api.sign_in_suz") == 2)
+    steal_from_many(shop, orders[0])
+    for order_id in orders:
+        held = shop.until_hold(order_id, "attention")["hold"]
+        assert held["code"] == "two-programs"
+        assert "другая программа" in held["text"]
+    notices = shop.api.ok(shop.api.get("/notifications", limit=200))["items"]
+    assert [n["kind"] for n in notices].count("token.stolen") == 1
+    assert shop.count("true_api.sign_in_suz") == 2
     shop.api.ok(shop.api.post(f"/participants/{shop.id}/sign-in"))
-    shop.proceed()
-    for order_id in [first, *others]:
+    shop.player.pass_time(LONG_S)
+    for order_id in orders:
         shop.until_status(order_id, "COMPLETED", within_s=90)
-    shop.player.assert_clean()
+        assert len(shop.codes(order_id)) == 2
+        shop.assert_whole(order_id)
+    assert shop.count("true_api.sign_in_suz") == 3
 
 
-def steal_late(shop: Shop) -> None:
-    """After the first minute of the token's life."""
+def steal_from_many(shop: Shop, waiting: str) -> None:
+    """After the first minute of the token's life, while several calls carry it: none may pass."""
     shop.wait_nominal(70)
+    known = len(refused(shop))
+    shop.fault("suz.order_status", "gate", times=AT_ONCE)
+    standing = shop.player.control("GET", f"/gates?wait_s=4&count={AT_ONCE}")
+    assert len(standing) == AT_ONCE
     shop.player.control("POST", "/tokens", {"action": "steal", "kind": "suz"})
+    shop.player.control("POST", "/gates/release", {"then": "continue"})
+    shop.until(waiting, lambda _order: len(refused(shop)) >= known + AT_ONCE)
 
 
-stolen_again = steal_late
+def refused(shop: Shop) -> list[dict[str, Any]]:
+    return [e for e in shop.player.journal("suz.order_status") if e["status"] == 401]
 
 
 @pytest.mark.beside

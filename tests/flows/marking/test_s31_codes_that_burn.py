@@ -43,4 +43,4 @@ def test_s31_codes_that_nobody_fetches_are_told_four_times_and_burn(stack: Stack
     assert done["station"]["closed_by"] == "EXPIRED"
     assert "reorder-rejected" in done["actions"]
     assert shop.count("suz.close_order") == 0
-    shop.assert_complete(order)
+    shop.assert_complete(order, codes=10)
