@@ -10,7 +10,7 @@ from app.integrations.answers import Answer
 from app.integrations.errors import NotSent, Refused, RetryClass, UpstreamError
 from app.marking import audit
 from app.marking.audit import Entry
-from app.marking.database import Transaction, ms, raw
+from app.marking.database import Database, Transaction, ms, raw
 from app.marking.ids import new_id
 from app.marking.leases import Lease, holds
 from app.marking.sealing import Sealer, call_place
@@ -235,6 +235,17 @@ async def doubt(tx: Transaction, call_id: str, *, error: str, http_status: int |
     )
     if touched:
         await _note(tx, call_id, "call.unknown", error=error, http_status=http_status)
+
+
+async def doubt_all(database: Database, *, owner: str) -> None:
+    """A worker that ends leaves what it still waits for in doubt."""
+    async with database.transaction() as tx:
+        rows = await tx.rows(
+            "select id from marking.calls where worker = %(owner)s and state = 'CLAIMED'",
+            owner=owner,
+        )
+        for row in rows:
+            await doubt(tx, row["id"], error="the worker was stopped", http_status=None)
 
 
 async def failed(

@@ -283,10 +283,5 @@ class Runner:
             task.cancel()
         if self._tasks:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        await self._desk.database.execute(
-            """update marking.calls set state = 'UNKNOWN', answered_at = clock_timestamp(),
-                   error = 'the worker was stopped', doubted = true
-               where worker = %(owner)s and state = 'CLAIMED'""",
-            owner=self._desk.owner,
-        )
+        await calls.doubt_all(self._desk.database, owner=self._desk.owner)
         await leases.release_all(self._desk.database, owner=self._desk.owner)

@@ -30,8 +30,8 @@ from deploy.sandbox.driver import Player
 
 FIRST_INN = 770_500_000
 NEVER_S = 1_000_000.0
-# The emulator's own limit of orders that wait at the station.
-MOST_EACH = 100
+# What a station may hold: 100 orders that wait and 100 whose codes can be fetched.
+MOST_EACH = 200
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +107,11 @@ def _inns() -> Iterator[str]:
 def _player(origin: str, inn: str) -> Player:
     """A participant of the emulator whose orders stay PENDING, under the limits of the manual."""
     player = Player(httpx.Client(base_url=origin, timeout=60, trust_env=False), inn)
-    player.reset(seed=inn, switches={"delays": {"pending": 0.0, "active": NEVER_S}})
+    switches = {
+        "delays": {"pending": 0.0, "active": NEVER_S},
+        "limits": {"queued_orders": MOST_EACH},
+    }
+    player.reset(seed=inn, switches=switches)
     return player
 
 

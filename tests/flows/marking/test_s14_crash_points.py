@@ -1,7 +1,7 @@
 """Scenario 14: a process that ends at any crash point of the design leaves nothing doubled.
 
 C5, C7, C9 and C11 in the whole stack: test_s14_killed_workers.py; C16: test_s15_thawed_workers.py;
-C18: test_s34_forgotten_and_frozen.py.
+C18: test_s36_frozen_leader.py.
 """
 
 import asyncio

@@ -1,6 +1,8 @@
 """Acceptance scenarios 26, 27, 28 and 37: strange codes, closing by whom and when."""
 
+import json
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -8,7 +10,7 @@ from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.abreast import together
 from tests.flows.marking.stack import Shop, Stack
 
-GTIN = gtin_of(1)
+GTIN, OTHER = gtin_of(1), gtin_of(2)
 
 
 def exported(shop: Shop, order_id: str, count: int) -> bytes:
@@ -159,15 +161,41 @@ def counters_gone_at_the_claim(stack: Stack) -> None:
 
 @pytest.mark.beside
 def test_s37_no_close_before_the_last_code(stack: Stack) -> None:
-    together(partial(empty_at_first, stack), partial(a_lost_handout, stack))
+    together(
+        partial(empty_at_first, stack),
+        partial(a_lost_handout, stack),
+        partial(all_done_but_a_doubtful_handout, stack),
+    )
 
 
 def empty_at_first(stack: Stack) -> None:
     shop = stack.shop(switches={"empty_active_s": 60})
     order = shop.order((GTIN, 30))["id"]
     shop.until_status(order, "COMPLETED")
-    assert {"READY_TO_CLOSE", "CLOSED"} <= set(shop.statuses(order))
+    empty = next(n for n, entry in enumerate(journal(shop)) if shows_an_empty_buffer(entry))
+    doings = [entry["operation"] for entry in journal(shop)]
+    assert empty < doings.index("suz.fetch_codes")
+    assert last(doings, "suz.fetch_codes") < doings.index("suz.close_order")
+    closing = ["READY_TO_CLOSE", "CLOSING", "CLOSED"]
+    assert [s for s in shop.statuses(order) if s in closing] == closing
+    assert len(shop.codes(order)) == 30
     shop.assert_complete(order)
+
+
+def journal(shop: Shop) -> list[dict[str, Any]]:
+    return list(shop.player.control("GET", "/journal"))
+
+
+def last(words: list[str], word: str) -> int:
+    return len(words) - 1 - words[::-1].index(word)
+
+
+def shows_an_empty_buffer(entry: dict[str, Any]) -> bool:
+    """ACTIVE, and every counter is 0."""
+    if entry["operation"] != "suz.order_status":
+        return False
+    (buffer,) = json.loads(entry["answer"])
+    return (buffer["bufferStatus"], buffer["totalCodes"]) == ("ACTIVE", 0)
 
 
 def a_lost_handout(stack: Stack) -> None:
@@ -175,6 +203,31 @@ def a_lost_handout(stack: Stack) -> None:
     shop.fault("suz.fetch_codes", "drop")
     order = shop.order((GTIN, 30))["id"]
     shop.until_status(order, "COMPLETED")
-    journal = [entry["operation"] for entry in shop.player.control("GET", "/journal")]
-    assert journal.index("suz.close_order") > journal.index("suz.codes_retry")
+    assert fetches_before_closing(shop, order) == ["unknown", "found", "answered"]
+    assert len(shop.codes(order)) == 30
     shop.assert_complete(order)
+
+
+def all_done_but_a_doubtful_handout(stack: Stack) -> None:
+    """Another program closes the buffer whose codes were asked for in vain: nothing is left."""
+    shop = stack.shop(switches={"drain_close_delay_s": 36_000})
+    shop.fault("suz.fetch_codes", "drop", match={"gtin": GTIN}, when="before")
+    shop.fault("suz.order_status", "close", match={"gtin": GTIN}, nth=2, gtin=GTIN)
+    order = shop.order((GTIN, 30), (OTHER, 10))["id"]
+    done = shop.until_status(order, "COMPLETED")
+    *others, settled = fetches_before_closing(shop, order)
+    assert (sorted(others), settled) == (["answered", "answered", "unknown"], "absent")
+    assert [line["stored"] for line in done["lines"]] == [0, 10]
+    assert shop.count("suz.close_order") == 1
+    shop.assert_whole(order)
+
+
+def fetches_before_closing(shop: Shop, order: str) -> list[str]:
+    """What became of calls for codes, in turn, until the order was ready to close."""
+    found: list[str] = []
+    for entry in shop.timeline(order):
+        if entry["to_status"] == "READY_TO_CLOSE":
+            return found
+        if entry["details"].get("operation") == "fetch_codes":
+            found.append(entry["action"].removeprefix("call."))
+    raise AssertionError(shop.story(order))

@@ -16,10 +16,10 @@ INTERVAL_S = 120
 SECONDS = 14
 
 
-def test_s33_the_only_order_is_polled_beside_a_hundred(stack: Stack) -> None:
+def test_s33_the_only_order_is_polled_beside_two_hundred(stack: Stack) -> None:
     """Order by order, the mode in which it is hard: one call each at 8 calls a second."""
     stack.rest_spare()
-    load = Load(participants=1, orders=100, scale=SCALE, interval_s=INTERVAL_S)
+    load = Load(participants=1, orders=200, scale=SCALE, interval_s=INTERVAL_S)
     stack.main.stop()
     players = asyncio.run(seed(Place(stack.dsn, stack.sandbox, stack.env[KEYS]), load))
     stack.main.start(

@@ -1,13 +1,11 @@
-"""Acceptance scenarios 34, 35 and 36: lost messages, a restored database, a frozen worker."""
+"""Acceptance scenarios 34 and 35: lost messages, a restored database."""
 
 import asyncio
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-import psutil
 import psycopg2
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
@@ -19,7 +17,6 @@ from tests.flows.marking.stack import Shop, Stack
 
 GTIN, OTHER = gtin_of(1), gtin_of(2)
 PARTITIONS = 4
-TRIES = 500
 
 
 def test_s34_orders_whose_messages_are_lost_are_found_by_the_sweeper(stack: Stack) -> None:
@@ -137,59 +134,3 @@ def without_a_record(shop: Shop) -> str:
             return str(found[0]["suz_order_id"])
         time.sleep(0.2)
     raise AssertionError("the comparison at start found nothing")
-
-
-def test_s36_others_go_on_polling_while_the_one_who_did_is_frozen(stack: Stack) -> None:
-    spare = stack.spare()
-    shops = [stack.shop() for _ in range(3)]
-    for shop in shops:
-        shop.fault("suz.create_order", "stay", state="PENDING", times=0)
-    orders = [shop.order((GTIN, 10))["id"] for shop in shops]
-    for shop, order in zip(shops, orders, strict=True):
-        shop.until_status(order, "EMITTING")
-    freeze_inside_a_transaction(stack)
-    try:
-        for shop, order in zip(shops, orders, strict=True):
-            shop.through(stack, spare)
-            asked = shop.count("suz.order_list")
-            shop.until(order, lambda _order: polled_on(shop, asked), within_s=30)  # noqa: B023
-            shop.proceed()
-        for shop, order in zip(shops, orders, strict=True):
-            shop.until_status(order, "COMPLETED")
-        done = [shop.operations() for shop in shops]
-    finally:
-        stack.main.send(signal.SIGCONT)
-    stack.main.wait_ready()
-    for shop, order, before in zip(shops, orders, done, strict=True):
-        shop.through(stack, stack.main)
-        shop.wait_nominal(20)
-        assert shop.operations() == before
-        assert shop.count("suz.create_order") == 1
-        shop.assert_complete(order)
-
-
-def polled_on(shop: Shop, asked: int) -> bool:
-    return shop.count("suz.order_list") >= asked + 2
-
-
-def freeze_inside_a_transaction(stack: Stack) -> None:
-    """Stop the main worker at a moment when the database waits for it to end a transaction."""
-    assert stack.main.process is not None
-    worker = psutil.Process(stack.main.process.pid)
-    ports = [c.laddr.port for c in worker.net_connections("tcp") if c.laddr]
-    with closing(psycopg2.connect(stack.dsn)) as connection:
-        connection.autocommit = True
-        for _ in range(TRIES):
-            stack.main.send(signal.SIGSTOP)
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    """select count(*) from pg_stat_activity
-                       where state = 'idle in transaction' and client_port = any(%s)""",
-                    [ports],
-                )
-                (inside,) = cursor.fetchone() or (0,)
-            if inside:
-                return
-            stack.main.send(signal.SIGCONT)
-            time.sleep(0.01)
-    raise AssertionError("never met inside a transaction")

@@ -7,8 +7,8 @@ from contextlib import closing
 from typing import Any
 
 import psycopg2
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from tests.flows.marking.records import Record, records_of
 from tests.flows.marking.stack import Stack
 
 TAIL_MARK = "92"
@@ -22,7 +22,6 @@ TOPICS = (
     "marking_notifications",
     "marking.DLQ",
 )
-PARTITIONS = 4
 
 
 class Secrets:
@@ -93,22 +92,12 @@ def _told(cursor: Any, table: str, secrets: Secrets) -> bool:
     return any(row in secrets for (row,) in cursor)
 
 
-def _parts(record: ConsumerRecord[bytes, bytes]) -> Iterator[bytes]:
+def _parts(record: Record) -> Iterator[bytes]:
     yield from (record.key or b"", record.value or b"")
     for name, value in record.headers:
         yield from (name.encode(), value)
 
 
 async def _records(stack: Stack) -> list[tuple[str, str]]:
-    bootstrap = stack.env["GIFTMARK_KAFKA_URL"]
-    places = [TopicPartition(topic, number) for topic in TOPICS for number in range(PARTITIONS)]
-    found: list[tuple[str, str]] = []
-    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False) as reader:
-        reader.assign(places)
-        await reader.seek_to_beginning(*places)
-        ends = await reader.end_offsets(places)
-        while any([await reader.position(tp) < ends[tp] for tp in places]):
-            for records in (await reader.getmany(timeout_ms=500)).values():
-                parts = [(r.topic, part) for r in records for part in _parts(r)]
-                found += [(topic, part.decode(errors="replace")) for topic, part in parts]
-    return found
+    records = await records_of(stack.env["GIFTMARK_KAFKA_URL"], *TOPICS)
+    return [(r.topic, part.decode(errors="replace")) for r in records for part in _parts(r)]
