@@ -1,9 +1,11 @@
 """What lies on the topics of the marking half."""
 
+from typing import TypeAlias
+
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 PARTITIONS = 4
-Record = ConsumerRecord[bytes, bytes]
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 
 async def records_of(bootstrap: str, *topics: str) -> list[Record]:

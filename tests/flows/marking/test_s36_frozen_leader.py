@@ -42,9 +42,9 @@ def test_s36_others_go_on_polling_while_the_one_who_did_is_frozen(stack: Stack) 
         done = late.operations()
     finally:
         leader.send(signal.SIGCONT)
+    again = polled_again(waiting)
+    until(lambda: led_by(stack, other) and again())
     leader.wait_ready()
-    until(polled_again(waiting))
-    assert leader_of(stack) == other.name
 
     for shop, order in orders:
         shop.through(stack, leader)
@@ -78,6 +78,12 @@ def leader_of(stack: Stack) -> str:
         cursor.execute("select split_part(value, '/', 1) from marking.meta where name = 'leader'")
         (name,) = cursor.fetchone() or ("",)
         return str(name)
+
+
+def led_by(stack: Stack, worker: Worker) -> bool:
+    """Now as at every other look."""
+    assert leader_of(stack) == worker.name
+    return True
 
 
 def polled_again(shops: Sequence[Shop]) -> Callable[[], bool]:
