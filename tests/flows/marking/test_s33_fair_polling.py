@@ -17,7 +17,10 @@ SECONDS = 14
 
 
 def test_s33_the_only_order_is_polled_beside_two_hundred(stack: Stack) -> None:
-    """Order by order, the mode in which it is hard: one call each at 8 calls a second."""
+    """Order by order, the mode in which it is hard: one call each at 8 calls a second.
+
+    Time runs too fast here for the limit of calls to bite; `deploy/polling_load` is not hurried.
+    """
     stack.rest_spare()
     load = Load(participants=1, orders=200, scale=SCALE, interval_s=INTERVAL_S)
     stack.main.stop()
