@@ -9,7 +9,8 @@ from contextlib import closing
 import psutil
 import psycopg2
 
-from app.marking.work import MARKING_STATUSES, decode
+from app.contracts.topics import MARKING_STATUSES
+from app.marking.work import decode
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.processes import Worker
 from tests.flows.marking.records import records_of
