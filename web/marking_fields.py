@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Discriminator, Field, StringConstraints, Tag
+from pydantic import BaseModel, Discriminator, Field, StringConstraints, Tag, field_validator
+from pydantic_core import PydanticCustomError
 
 INN_FORM: Final = r"^(\d{10}|\d{12})$"
 UUID_FORM: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -35,3 +36,26 @@ _Some = Annotated[list[Ki], Field(min_length=1, max_length=150_000), Tag("list")
 _Any = Annotated[list[Ki], Field(max_length=150_000), Tag("list")]
 SomeCodes = Annotated[_All | _Some, _ALL_OR_KI]
 AnyCodes = Annotated[_All | _Any, _ALL_OR_KI]
+
+
+def holds_nul(value: Any) -> bool:
+    """In a text, or anywhere in lists and objects of JSON."""
+    match value:
+        case str():
+            return "\0" in value
+        case list():
+            return any(holds_nul(one) for one in value)
+        case dict():
+            return any(holds_nul(one) for member in value.items() for one in member)
+    return False
+
+
+class Form(BaseModel):
+    """What is asked for; PostgreSQL keeps no NUL, so no text may hold one."""
+
+    @field_validator("*")
+    @classmethod
+    def _without_nul(cls, value: Any) -> Any:
+        if holds_nul(value):
+            raise PydanticCustomError(OWN_WORDS, "Знак NUL недопустим")
+        return value

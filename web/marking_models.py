@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AwareDatetime,
-    BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
@@ -26,6 +25,7 @@ from app.marking.label_formats import LabelFormat
 from web.marking_fields import (
     OWN_WORDS,
     AnyCodes,
+    Form,
     Gtin,
     Inn,
     Login,
@@ -39,7 +39,7 @@ from web.marking_fields import (
 )
 
 
-class Body(BaseModel):
+class Body(Form):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
@@ -203,14 +203,14 @@ class NewParticipant(Body):
     oms_id: Uuid
     oms_connection: Uuid
     signer_kind: SignerKind = "browser"
-    signer_config: dict[str, Any] = {}
+    signer_config: dict[str, Any] = Field(default={})
     contact_person: Text | None = None
     nk_apikey: Text | None = None
 
 
 class SignerChoice(Body):
     signer_kind: SignerKind
-    signer_config: dict[str, Any] = {}
+    signer_config: dict[str, Any] = Field(default={})
 
 
 class MemberRole(Body):
@@ -225,7 +225,7 @@ class SignerUnderPoa(Body):
     until: AwareDatetime
 
 
-class Query(BaseModel):
+class Query(Form):
     """Words of a query come as text, so numbers and dates are read from it."""
 
     model_config = ConfigDict(extra="forbid")

@@ -19,6 +19,7 @@ from app.marking.people import Person
 from app.marking.record_pages import owner_of
 from web.idempotency import parsed_key
 from web.identifiers import request_id
+from web.marking_fields import holds_nul
 from web.marking_problems import Refusal, of_error
 from web.marking_reasons import reason_of
 from web.marking_routing import Asked, Desks, Reply, Route
@@ -64,6 +65,8 @@ class Endpoint:
 
     async def _answered(self, request: web.Request) -> web.StreamResponse:
         route = self._route
+        if holds_nul(dict(request.match_info)):
+            raise Refusal(404, "not-found", "Такой записи нет.")
         caller = await self._caller(request)
         key = _key_of(request) if route.verb.keyed else None
         content = await _content(request)

@@ -18,12 +18,13 @@ from web.marking_routing import Asked, Desks, Reply, Verb
 from web.marking_serving import Endpoint
 
 Api = TestClient[web.Request, web.Application]
-SECRET = "zz-secret-zz"
+SECRET, NUL = "zz-secret-zz", "a\x00b"
 QUERIES = tuple({route.query: None for route in ROUTES if route.query is not None})
 WRONG_VALUES: tuple[Any, ...] = (
     None,
     True,
     SECRET,
+    NUL,
     "",
     SECRET * 50,
     -1,
@@ -35,7 +36,7 @@ WRONG_VALUES: tuple[Any, ...] = (
     [[]],
     {},
 )
-WRONG_WORDS = ("", SECRET, SECRET * 50, "-1", "9" * 20, "9" * 4_400, "1.5", "2026-11-31")
+WRONG_WORDS = ("", SECRET, NUL, SECRET * 50, "-1", "9" * 20, "9" * 4_400, "1.5", "2026-11-31")
 
 
 async def accepted(_asked: Asked) -> Reply:
@@ -50,7 +51,8 @@ async def api() -> AsyncIterator[Api]:
         route = next(route for route in ROUTES if model in {route.body, route.query})
         verb = Verb(route.verb.method, keyed=False)
         asked = replace(route, verb=verb, handler=accepted, may="open", owner=None, status=200)
-        app.router.add_route("*", f"/{model.__name__}", Endpoint(asked, desks).handle)
+        for path in (f"/{model.__name__}", f"/{model.__name__}/{{row}}"):
+            app.router.add_route("*", path, Endpoint(asked, desks).handle)
     async with TestClient(TestServer(app)) as client:
         yield client
 
@@ -108,8 +110,12 @@ async def test_a_wrong_query_is_refused_with_places_and_reasons(
 
 
 def told(answer: str, *, status: int, sent: Any) -> bool:
-    """Whether it was refused; then every error has a place in what was sent and a reason."""
+    """Whether it was refused; then every error has a place in what was sent and a reason.
+
+    No database keeps a NUL, so nothing that holds one is accepted.
+    """
     if status == 200:
+        assert repr(NUL)[1:-1] not in repr(sent)
         return False
     problem = json.loads(answer)
     assert (status, problem["code"]) == (400, "request-invalid"), answer
@@ -152,6 +158,7 @@ REASONS = [
     ("GiveUp", b'{"expected_lost":-1}', "/expected_lost", "Не меньше 0"),
     ("GiveUp", b'{"expected_lost":"1"}', "/expected_lost", "Нужно целое число"),
     ("Introduction", b'{"codes":[]}', "/codes", "Элементов не меньше 1"),
+    ("NewKey", b'{"login":"clerk","name":"a\\u0000b"}', "/name", "Знак NUL недопустим"),
     ("Introduction", b'{"codes":["1",2]}', "/codes/1", "Нужна строка"),
     ("Introduction", b'{"codes":"some"}', "/codes", 'Нужно "all" или список КИ'),
     ("MarkCheck", b"{}", "", "Назовите хотя бы один GTIN или ТН ВЭД"),
@@ -215,3 +222,9 @@ async def test_a_reason_of_a_query_names_the_bound(
         assert (await answer.json(content_type=None))["errors"] == [
             {"pointer": f"/{name}", "text": text}
         ]
+
+
+async def test_a_path_that_no_row_can_have_names_none(api: Api) -> None:
+    async with api.post("/UserState/clerk%00", json={"active": True}) as answer:
+        told = await answer.json(content_type=None)
+    assert (answer.status, told["code"]) == (404, "not-found")
