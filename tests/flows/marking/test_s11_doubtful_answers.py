@@ -1,6 +1,7 @@
 """Acceptance scenarios 11, 12, 13, 16 and 17: answers that are lost, spoiled or refused."""
 
-import json
+import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -8,11 +9,13 @@ import pytest
 
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.abreast import together
+from tests.flows.marking.processes import Caller
 from tests.flows.marking.stack import Shop, Stack
 
 GTIN = gtin_of(1)
 LOOKUPS = 3
-PATIENCE_MS = 3_000
+PATIENCE_S = 3
+LIMITED = {"status": 429, "retry_after_s": PATIENCE_S}
 
 
 @pytest.mark.beside
@@ -110,26 +113,54 @@ def calls_of(shop: Shop, order_id: str) -> list[dict[str, Any]]:
 
 
 def test_s17_a_429_holds_for_every_call_of_the_participant(stack: Stack) -> None:
+    """Each of two workers is asked for something that needs a call: it says that it has to wait."""
     stack.spare()
     together(
-        partial(limited, stack, "nk.product", {}),
-        partial(limited, stack, "true_api.submit_document", {}),
-        partial(limited, stack, "suz.create_order", {}),
+        partial(held_at_the_catalogue, stack),
+        partial(held_in_its_steps, stack, "true_api.submit_document", hint="balance"),
+        partial(held_in_its_steps, stack, "suz.create_order", hint="ping"),
     )
 
 
-def limited(stack: Stack, operation: str, more: dict[str, Any]) -> None:
+def held_at_the_catalogue(stack: Stack) -> None:
     shop = stack.shop()
-    refusal = {"status": 429, "retry_after_s": PATIENCE_MS // 1_000}
-    shop.fault(operation, "status", **refusal, **more)
-    answer = shop.place((GTIN, 10))
-    while answer.status_code == 503:
-        assert int(answer.headers["Retry-After"]) >= 1
-        answer = shop.place((GTIN, 10))
-    order_id = shop.api.ok(answer)["id"]
-    shop.until_status(order_id, "COMPLETED")
-    shop.assert_complete(order_id)
-    upstream = operation.split(".", 1)[0]
+    shop.fault("nk.product", "status", **LIMITED)
+    refused = shop.place((GTIN, 10))
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "3")
+    asking = {"participant_id": shop.id, "gtins": [GTIN]}
+
+    def held(api: Caller) -> bool:
+        return api.post("/mark-check", asking).status_code == 503
+
+    both_are_held(stack, shop, "nk", held=held)
+    completes(shop, shop.order((GTIN, 10))["id"])
+
+
+def held_in_its_steps(stack: Stack, operation: str, *, hint: str) -> None:
+    """Whoever shows how an organisation stands asks for the hint, and leaves it out if held."""
+    shop = stack.shop()
+    shop.fault(operation, "status", **LIMITED)
+    order_id = shop.order((GTIN, 10))["id"]
+    shop.until_hold(order_id, "upstream")
+
+    def held(api: Caller) -> bool:
+        return api.ok(api.get(f"/participants/{shop.id}/status"))[hint] is None
+
+    both_are_held(stack, shop, operation.split(".", maxsplit=1)[0], held=held)
+    completes(shop, order_id)
+
+
+def both_are_held(
+    stack: Stack, shop: Shop, upstream: str, *, held: Callable[[Caller], bool]
+) -> None:
+    """Either worker is held at once and calls in the end, but not before its time."""
+    hands = [stack.caller(shop.key, worker) for worker in stack.workers[:2]]
+    assert [held(hand) for hand in hands] == [True, True]
+    deadline = time.monotonic() + 30
+    for hand in hands:
+        while held(hand):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
     calls = [
         entry
         for entry in shop.player.control("GET", "/journal?limit=5000")
@@ -137,4 +168,9 @@ def limited(stack: Stack, operation: str, more: dict[str, Any]) -> None:
     ]
     (at,) = [n for n, entry in enumerate(calls) if entry["status"] == 429]
     gap_ms = calls[at + 1]["at_ms"] - calls[at]["answered_at_ms"]
-    assert gap_ms >= PATIENCE_MS, json.dumps([c["operation"] for c in calls])
+    assert gap_ms >= PATIENCE_S * 1_000, [call["operation"] for call in calls]
+
+
+def completes(shop: Shop, order_id: str) -> None:
+    shop.until_status(order_id, "COMPLETED")
+    shop.assert_complete(order_id)
