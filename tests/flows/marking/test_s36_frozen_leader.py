@@ -36,10 +36,10 @@ def test_s36_others_go_on_polling_while_the_one_who_did_is_frozen(stack: Stack) 
     freeze_inside_a_transaction(stack, leader)
     try:
         until(polled_again(waiting))
+        until(lambda: leader_of(stack) == other.name)
         placed = late.order((GTIN, 10))["id"]
         until(lambda: other.metric("marking_sweeps_total") > swept)
         late.until_status(placed, "COMPLETED")
-        until(lambda: leader_of(stack) == other.name)
         done = late.operations()
     finally:
         leader.send(signal.SIGCONT)
