@@ -3,17 +3,17 @@
 import msgspec
 
 from app.integrations.suz_answers import CodesBlock
-from app.marking.database import Transaction, raw
+from app.marking.database import Database, Transaction, raw
 from app.marking.sealing import Sealer, block_place
 
 
-async def block_codes(tx: Transaction, sealer: Sealer, block_id: str) -> list[str]:
+async def block_codes(source: Database | Transaction, sealer: Sealer, block_id: str) -> list[str]:
     """The codes of one block exactly as they were received."""
-    sealed = await tx.value(
+    row = await source.one(
         "select body_enc from marking.code_blocks where block_id = %(id)s", id=block_id
     )
-    assert sealed is not None, "codes refer to their block"
-    body = sealer.open_packed(raw(sealed), place=block_place(block_id))
+    assert row is not None, "codes and issues refer to stored blocks"
+    body = sealer.open_packed(raw(row["body_enc"]), place=block_place(block_id))
     return msgspec.json.decode(body, type=CodesBlock).codes
 
 

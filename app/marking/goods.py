@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from app.domain.marking.code import normal_gtin
 from app.domain.marking.dictionaries import MARK_CHECK_TEXTS, MarkCheck, ReleaseMethod
-from app.domain.marking.draft import Problem
+from app.domain.marking.draft import WRONG_GTIN, Problem
 from app.integrations import nk, suz, true_api
 from app.integrations.answers import Answer
 from app.integrations.errors import Upstream, UpstreamError
@@ -32,8 +32,7 @@ async def card(desk: Desk, participant_id: str, gtin: str) -> dict[str, Any]:
     participant = await participant_of(desk, participant_id)
     wanted = normal_gtin(gtin)
     if wanted is None:
-        text = "GTIN должен состоять из 14 цифр с верной контрольной"
-        raise ValidationError(text, errors=[Problem("/gtin", text)])
+        raise ValidationError(WRONG_GTIN, errors=[Problem("/gtin", WRONG_GTIN)])
     found = (await cards_for(desk, participant, [wanted]))[wanted]
     why = ""
     try:

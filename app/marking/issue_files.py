@@ -9,9 +9,9 @@ from prometheus_client import Counter
 
 from app.domain.marking.code import ki_of
 from app.domain.marking.order import Hold
-from app.integrations.suz_answers import CodesBlock
 from app.marking import audit, store
 from app.marking.audit import Entry
+from app.marking.blocks import block_codes
 from app.marking.database import Database, Transaction, raw
 from app.marking.desk import Desk
 from app.marking.errors import IssueFailed
@@ -27,7 +27,7 @@ from app.marking.issuing import Issue, Range
 from app.marking.labels import PrintJob
 from app.marking.messages_ru import hold_text
 from app.marking.press import LabelsFailed, Press
-from app.marking.sealing import Sealer, block_place, issue_place
+from app.marking.sealing import Sealer, issue_place
 
 FAILED: Final = "FAILED"
 MISMATCH: Final = "label-mismatch"
@@ -96,17 +96,8 @@ async def _parts(
     opened: tuple[str, list[str]] = ("", [])
     for part in issue.ranges:
         if opened[0] != part.block_id:
-            opened = part.block_id, await _block(database, sealer, part.block_id)
+            opened = part.block_id, await block_codes(database, sealer, part.block_id)
         yield part, opened[1][part.first : part.last + 1]
-
-
-async def _block(database: Database, sealer: Sealer, block_id: str) -> list[str]:
-    row = await database.one(
-        "select body_enc from marking.code_blocks where block_id = %(id)s", id=block_id
-    )
-    assert row is not None, "an issue refers to stored blocks"
-    body = sealer.open_packed(raw(row["body_enc"]), place=block_place(block_id))
-    return msgspec.json.decode(body, type=CodesBlock).codes
 
 
 async def _pdf(desk: Desk, press: Press, issue: Issue) -> bytes:

@@ -13,14 +13,12 @@ from app.integrations.requests import Access, by_apikey, by_bearer, by_station
 from app.marking import audit
 from app.marking.audit import Entry
 from app.marking.database import Database, Transaction, ms, raw
+from app.marking.messages_ru import HOLD_TEXTS
 from app.marking.metrics import REFUSED_EARLY
 from app.marking.participants import Participant
 from app.marking.sealing import Sealer, token_place
 from app.marking.terms import Terms
 
-TWO_PROGRAMS = (
-    "Подключение СУЗ использует другая программа. Создайте отдельное подключение для этого сервиса."
-)
 FULL_LIFE_TENTHS = 9
 
 
@@ -127,7 +125,7 @@ async def refused(
     details = {"seq": used, "early": early, "renewal_stopped": stop}
     await audit.write(tx, msgspec.structs.replace(entry, details=details))
     if stop:
-        await audit.notify(tx, participant.id, kind="token.stolen", text=TWO_PROGRAMS)
+        await audit.notify(tx, participant.id, kind="token.stolen", text=HOLD_TEXTS["two-programs"])
     return True
 
 

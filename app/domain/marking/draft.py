@@ -19,6 +19,7 @@ from app.domain.marking.dictionaries import (
 from app.domain.marking.order import Profile
 
 MAX_DRAFT_LINES = 1_000
+WRONG_GTIN = "GTIN должен состоять из 14 цифр с верной контрольной"
 DOCUMENT_WITHOUT_CODES = "Реальный True API отклонит документ без кодов"
 _OLDEST_CERTIFICATE = date(2000, 1, 1)
 _OLDEST_REGISTRATION = date(1900, 1, 1)
@@ -121,9 +122,7 @@ def _line_problems(draft: OrderDraft) -> list[Problem]:
     for number, line in enumerate(draft.lines):
         at = f"/lines/{number}"
         if normal_gtin(line.gtin) is None:
-            found.append(
-                Problem(f"{at}/gtin", "GTIN должен состоять из 14 цифр с верной контрольной")
-            )
+            found.append(Problem(f"{at}/gtin", WRONG_GTIN))
         elif line.gtin in seen:
             found.append(Problem(f"{at}/gtin", "GTIN повторяется"))
         seen.add(line.gtin)
