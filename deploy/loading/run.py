@@ -27,8 +27,10 @@ from deploy.proving.cluster import CHECKOUT, Cluster, Worker
 
 POLL_S = 1.0
 PAUSES = 10  # a pause is that many times as long as the answer before it took
+SOON_S, SOON = 0.2, 2  # the same while the loader is to be killed with rows left to send
 PATIENCE_S = 120.0
 SLOWEST = 400  # rows a second: below it the run is over
+LOADER = "loader"
 ISSUED = b'"transactionType":"Issued"'
 
 
@@ -112,13 +114,18 @@ class Load:
         async with httpx.AsyncClient(timeout=60) as client:
             asked = time.monotonic()
             while count(known := await self._progress(client)) < self._plan.rows:
-                pause = max(POLL_S, PAUSES * (time.monotonic() - asked))
+                pause = self._pause(time.monotonic() - asked)
                 self._still_running(time.monotonic() - started)
                 await self._hurt(known)
                 await asyncio.sleep(pause)
                 asked = time.monotonic()
             await self._hurt(known)  # who was faster than the look at it is killed at the end
         return time.monotonic() - started
+
+    def _pause(self, took: float) -> float:
+        if self._plan.kills and LOADER not in self._killed:
+            return max(SOON_S, SOON * took)
+        return max(POLL_S, PAUSES * took)
 
     def _start_loader(self) -> None:
         url = self._cluster.workers[0].url
@@ -135,7 +142,7 @@ class Load:
             return
         marks: list[tuple[str, int, Callable[[], None]]] = [
             ("ledger worker", known.issued * 100 // 20, self._kill(self._cluster.workers[-1])),
-            ("loader", known.taken * 100 // 40, self._kill_loader),
+            (LOADER, known.taken * 100 // 40, self._kill_loader),
             ("services worker", known.issued * 100 // 60, self._kill(self._cluster.services[0])),
         ]
         for name, reached, kill in marks:
