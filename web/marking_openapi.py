@@ -19,7 +19,7 @@ _BY_STATUS = {
     "404": "no such record",
     "409": "not in this state, or the key is still running",
     "422": "refused as asked; `errors` name the fields",
-    "503": "Chestny ZNAK is away: see Retry-After",
+    "503": "Chestny ZNAK or the database is away: see Retry-After",
 }
 _FILES = ("text/csv", "text/plain", "application/pdf")
 

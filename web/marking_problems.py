@@ -35,6 +35,7 @@ TITLES = {
     "dropout-refused": "Отбраковка отклонена",
     "utilisation-refused": "Нанесение отклонено",
     "upstream-unavailable": "Честный ЗНАК недоступен",
+    "storage-unavailable": "База данных недоступна",
     "internal": "Внутренняя ошибка",
 }
 TYPE = "application/problem+json"

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from app.integrations.errors import UpstreamError
 from app.logs import fault
 from app.marking import idempotency, people
+from app.marking.database import BROKEN
 from app.marking.errors import AccessError, MarkingError
 from app.marking.idempotency import Held, Mismatch, Replay, Running
 from app.marking.people import Person
@@ -20,7 +21,7 @@ from app.marking.record_pages import owner_of
 from web.idempotency import parsed_key
 from web.identifiers import request_id
 from web.marking_fields import holds_nul
-from web.marking_problems import Refusal, of_error
+from web.marking_problems import RETRY_S, Refusal, of_error
 from web.marking_reasons import reason_of
 from web.marking_routing import Asked, Desks, Reply, Route
 from web.pointers import as_sent, wrong_places
@@ -48,20 +49,22 @@ class Endpoint:
             response = await self._answered(request)
         except (Refusal, MarkingError, UpstreamError) as error:
             response = of_error(error, self._desks.public_url)
+        except BROKEN as error:
+            response = self._failed(error, _without_storage())
         except Exception as error:  # noqa: BLE001  a bug must not leak what was sent
-            response = self._failed(error)
+            response = self._failed(error, Refusal(500, "internal"))
         REQUESTS.labels(name, str(response.status)).inc()
         SECONDS.labels(name).observe(time.perf_counter() - began)
         return response
 
-    def _failed(self, error: Exception) -> web.Response:
+    def _failed(self, error: Exception, told: Refusal) -> web.Response:
         _log.error(
             "request failed",
             operation=self._route.handler.__name__,
             instance=request_id(),
             **fault(error),
         )
-        return of_error(Refusal(500, "internal"), self._desks.public_url)
+        return of_error(told, self._desks.public_url)
 
     async def _answered(self, request: web.Request) -> web.StreamResponse:
         route = self._route
@@ -153,6 +156,12 @@ class Endpoint:
         if reply.cookie is not None:
             _set_cookie(response, reply.cookie, secure=self._desks.secure_cookie)
         return response
+
+
+def _without_storage() -> Refusal:
+    """What was asked may have been done: its key tells."""
+    text = "База данных не отвечает. Повторите позже с тем же ключом."
+    return Refusal(503, "storage-unavailable", text, headers={"Retry-After": str(RETRY_S)})
 
 
 def _key_of(request: web.Request) -> str:

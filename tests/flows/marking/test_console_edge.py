@@ -1,6 +1,10 @@
-"""What the console stands on: changes as they happen, and the signing page."""
+"""What the console stands on: changes as they happen, the signing page, a slow database."""
 
 import threading
+import time
+from contextlib import closing
+
+import psycopg2
 
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.processes import PREFIX
@@ -50,3 +54,22 @@ def test_the_signing_page_runs_our_scripts_and_the_plug_ins_only(stack: Stack) -
     for name in ("sign.js", "signing.js", "signing.css"):
         assert stack.caller("").http.get(f"/console/marking/{name}").is_success
     assert stack.caller("").http.get("/console/marking/signing.html").status_code == 404
+
+
+def test_a_database_that_does_not_answer_is_told_and_the_same_key_may_come_again(
+    stack: Stack,
+) -> None:
+    shop = stack.shop()
+    body = {"participant_id": shop.id, "lines": [{"gtin": GTIN, "quantity": 2}]}
+    with closing(psycopg2.connect(stack.dsn)) as lock, lock, lock.cursor() as cursor:
+        cursor.execute("lock table marking.orders in share mode")
+        refused = shop.api.post("/orders", body, key="again")
+    problem = refused.json()
+    assert (refused.status_code, problem["code"]) == (503, "storage-unavailable"), problem
+    assert int(refused.headers["Retry-After"]) > 0
+    answer = refused
+    while answer.status_code in {409, 503}:
+        time.sleep(0.5)
+        answer = shop.api.post("/orders", body, key="again")
+    shop.until_status(str(shop.api.ok(answer)["id"]), "COMPLETED")
+    shop.player.assert_clean()
