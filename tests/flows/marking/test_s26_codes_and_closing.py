@@ -11,6 +11,7 @@ from tests.flows.marking.abreast import together
 from tests.flows.marking.stack import Shop, Stack
 
 GTIN, OTHER = gtin_of(1), gtin_of(2)
+CLOSING = ["READY_TO_CLOSE", "CLOSING", "CLOSED"]
 
 
 def exported(shop: Shop, order_id: str, count: int) -> bytes:
@@ -109,8 +110,19 @@ def closed_under_our_hands(stack: Stack) -> None:
     shop.until_status(order, "COMPLETED")
     (sent,) = shop.player.journal("suz.close_order")
     assert sent["status"] == 400
-    assert "CLOSED" in shop.statuses(order)
+    assert [e["errorCode"] for e in json.loads(sent["answer"])["globalErrors"]] == [3370]
+    settled = [e["action"] for e in shop.timeline(order) if of_closing(e)]
+    assert settled == ["call.refused", "suz.closed"]
+    assert [s for s in shop.statuses(order) if s in CLOSING] == CLOSING
     shop.assert_complete(order)
+
+
+def of_closing(entry: dict[str, Any]) -> bool:
+    """What became of our close, and that the order is known to be closed."""
+    if entry["action"] == "suz.closed":
+        return True
+    outcome = entry["action"].startswith("call.")
+    return bool(outcome and entry["details"].get("operation") == "close_order")
 
 
 def sixty_left(shop: Shop) -> str:
@@ -176,8 +188,7 @@ def empty_at_first(stack: Stack) -> None:
     doings = [entry["operation"] for entry in journal(shop)]
     assert empty < doings.index("suz.fetch_codes")
     assert last(doings, "suz.fetch_codes") < doings.index("suz.close_order")
-    closing = ["READY_TO_CLOSE", "CLOSING", "CLOSED"]
-    assert [s for s in shop.statuses(order) if s in closing] == closing
+    assert [s for s in shop.statuses(order) if s in CLOSING] == CLOSING
     assert len(shop.codes(order)) == 30
     shop.assert_complete(order)
 

@@ -11,6 +11,7 @@ from tests.flows.marking.stack import Shop, Stack
 
 GTIN = gtin_of(1)
 UTILISED: dict[str, Any] = {"utilisation": True}
+DROPPED: dict[str, Any] = {"dropout": {"reason": "DEFECT"}}
 
 
 def reports(shop: Shop) -> list[tuple[str, str]]:
@@ -23,14 +24,14 @@ def test_s30_reports_are_sent_once_and_their_refusal_is_explained(stack: Stack) 
         partial(both_as_specified, stack),
         partial(refused_for_light_industry, stack),
         partial(refused_by_the_station, stack),
-        partial(a_lost_answer, stack),
+        partial(a_lost_answer, stack, "utilisation", UTILISED),
+        partial(a_lost_answer, stack, "dropout", {**UTILISED, **DROPPED}),
     )
 
 
 def both_as_specified(stack: Stack) -> None:
     shop = stack.shop()
-    plan = {**UTILISED, "dropout": {"reason": "DEFECT"}}
-    order = shop.order((GTIN, 20), postprocess=plan)["id"]
+    order = shop.order((GTIN, 20), postprocess={**UTILISED, **DROPPED})["id"]
     shop.until_status(order, "COMPLETED")
     assert reports(shop) == [("utilisation", "SUCCESS"), ("dropout", "SUCCESS")]
     assert shop.operations()[-3:] == ["suz.close_order", "suz.utilisation", "suz.dropout"]
@@ -66,15 +67,24 @@ def refused_by_the_station(stack: Stack) -> None:
     assert shop.count("suz.utilisation") == 1
 
 
-def a_lost_answer(stack: Stack) -> None:
+def a_lost_answer(stack: Stack, kind: str, plan: dict[str, Any]) -> None:
     shop = stack.shop()
-    shop.fault("suz.utilisation", "drop")
-    order = shop.order((GTIN, 20), postprocess=UTILISED)["id"]
+    shop.fault(f"suz.{kind}", "drop")
+    order = shop.order((GTIN, 20), postprocess=plan)["id"]
     shop.until_status(order, "COMPLETED")
-    assert shop.count("suz.utilisation") == 1
     assert shop.count("suz.receipt_search") >= 1
-    assert reports(shop) == [("utilisation", "SUCCESS")]
+    assert reports(shop) == [(asked, "SUCCESS") for asked in plan]
+    assert [shop.count(f"suz.{asked}") for asked in plan] == [1] * len(plan)
+    sent = {r["report_id"]: r["kind"] for r in shop.player.control("GET", "/reports")}
+    assert {r["report_id"]: r["kind"] for r in shop.read(order)["reports"]} == sent
+    assert call_outcomes(shop, order)[-2:] == ["call.unknown", "call.found"]
     shop.assert_complete(order)
+
+
+def call_outcomes(shop: Shop, order: str) -> list[str]:
+    """What became of the calls that reported, in turn."""
+    told = shop.timeline(order)
+    return [e["action"] for e in told if e["details"].get("operation") == "send_report"]
 
 
 @pytest.mark.beside

@@ -76,12 +76,26 @@ def with_a_twin(stack: Stack) -> tuple[Shop, str]:
     return shop, str(order)
 
 
+def doings(shop: Shop, order: str) -> list[str]:
+    """What became of our POST and of the orders beside it, in turn."""
+    told = shop.timeline(order)
+    decided = {"suz.adopted", "suz.dismissed"}
+    return [
+        entry["action"]
+        for entry in told
+        if entry["action"] in decided or entry["details"].get("operation") == "create_order"
+    ]
+
+
 def it_is_ours(stack: Stack) -> None:
     shop, order = with_a_twin(stack)
     (twin,) = station_orders(shop)
     adopted = shop.api.ok(shop.api.post(f"/suz-orphans/{twin['orderId']}/adopt"))
     assert adopted["id"] == order
+    assert orphans(shop) == []
     shop.until_status(order, "COMPLETED")
+    assert "call.absent" not in doings(shop, order)
+    assert shop.read(order)["station"]["suz_order_id"] == twin["orderId"]
     assert shop.count("suz.create_order") == 1
     shop.assert_complete(order)
 
@@ -89,8 +103,12 @@ def it_is_ours(stack: Stack) -> None:
 def it_is_not_ours(stack: Stack) -> None:
     shop, order = with_a_twin(stack)
     (twin,) = station_orders(shop)
+    assert doings(shop, order) == ["call.unknown"]
     shop.api.ok(shop.api.post(f"/suz-orphans/{twin['orderId']}/dismiss"))
+    assert orphans(shop) == []
     shop.until_status(order, "COMPLETED")
+    after = ["call.unknown", "suz.dismissed", "call.absent", "call.answered"]
+    assert doings(shop, order) == after
     assert shop.count("suz.create_order") == 2
     own = next(o for o in station_orders(shop) if o["orderId"] != twin["orderId"])
     ledger = shop.player.control("GET", f"/ledger?order_id={own['orderId']}")
@@ -111,6 +129,8 @@ def taken_over(stack: Stack, *, fetched: int) -> None:
     assert shop.read(adopted)["origin"] == "adopted"
     shop.until_status(adopted, "COMPLETED")
     shop.until_status(ours, "COMPLETED")
+    blocks = shop.player.control("GET", f"/ledger?order_id={number}")
+    assert sum(len(block["codes"]) for block in blocks if block["retries"]) == fetched
     codes = [*shop.codes(adopted), *shop.codes(ours)]
     assert sorted(codes) == sorted(code[:31] for code in shop.ledger())
     assert len(codes) == 35
