@@ -169,7 +169,6 @@ def terms_of(settings: MarkingSettings) -> Terms:
         "marking_flow_profile": settings.profile,
         "marking_suz_poll_mode": settings.poll_mode,
         "marking_suz_reports": settings.reports,
-        "suz_self_close_s": settings.self_close_s,
     }
     names = set(Terms.__struct_fields__) & set(MarkingSettings.model_fields)
     return Terms(**{name: getattr(settings, name) for name in names} | settled)

@@ -10,7 +10,6 @@ from app.domain.marking.draft import DOCUMENT_WITHOUT_CODES
 from app.domain.marking.order import Profile
 from app.settings import Keys
 
-_SELF_CLOSE_S = {Profile.DOCUMENT_FIRST: 0.0, Profile.ORDER_FIRST: 120.0}
 _POLL_MODE = {Profile.DOCUMENT_FIRST: "list", Profile.ORDER_FIRST: "status"}
 _REPORTS = {Profile.DOCUMENT_FIRST: "as_specified", Profile.ORDER_FIRST: "by_group"}
 
@@ -64,7 +63,7 @@ class MarkingSettings(BaseSettings):
     suz_tail_block: int = Field(default=1, ge=1)
     suz_max_queued_orders: int = Field(default=100, ge=1)
     suz_max_active_orders: int = Field(default=100, ge=1)
-    suz_self_close_s: float = Field(default=-1, description="-1: by the profile")
+    suz_self_close_s: float = Field(default=120, ge=0)
     suz_limit_pattern: str = r"(?i)лимит|предел|limit"
     true_api_rps: float = Field(default=25, gt=0)
     suz_rps: float = Field(default=8, gt=0)
@@ -143,11 +142,6 @@ class MarkingSettings(BaseSettings):
     @property
     def reports(self) -> str:
         return self.marking_suz_reports or _REPORTS[self.profile]
-
-    @property
-    def self_close_s(self) -> float:
-        given = self.suz_self_close_s
-        return _SELF_CLOSE_S[self.profile] if given < 0 else given
 
 
 @functools.cache

@@ -134,9 +134,10 @@ class Shop:
             counts.update(line["statuses"])
         return dict(counts)
 
-    def ledger(self) -> list[str]:
-        """Full codes as the emulator handed them out."""
-        return [code for block in self.player.control("GET", "/ledger") for code in block["codes"]]
+    def ledger(self, suz_order_id: str | None = None) -> list[str]:
+        """Full codes as the emulator handed them out, all or those of one of its orders."""
+        path = f"/ledger?order_id={suz_order_id}" if suz_order_id else "/ledger"
+        return [code for block in self.player.control("GET", path) for code in block["codes"]]
 
     def operations(self) -> list[str]:
         """The calls that changed something, in their order."""
@@ -191,12 +192,17 @@ class Shop:
 
     def assert_complete(self, order_id: str, *, codes: int | None = None) -> None:
         """Every code of the emulator's ledger is stored, once: as many as ordered, or `codes`."""
+        self.assert_own_codes(order_id, self.read(order_id)["quantity"] if codes is None else codes)
+        assert len(self.codes(order_id)) == len(self.ledger())
+
+    def assert_own_codes(self, order_id: str, count: int) -> None:
+        """Completed with the very codes handed out for it, each once."""
         order = self.read(order_id)
         assert order["status"] == "COMPLETED", self.story(order_id)
         stored = self.codes(order_id)
-        wanted = order["quantity"] if codes is None else codes
-        assert len(stored) == wanted, self.story(order_id)
-        assert sorted(stored) == sorted(code[:31] for code in self.ledger())
+        assert len(stored) == count, self.story(order_id)
+        handed_out = self.ledger(order["station"]["suz_order_id"])
+        assert sorted(stored) == sorted(code[:31] for code in handed_out)
         self.assert_whole(order_id)
 
 

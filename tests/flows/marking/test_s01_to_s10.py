@@ -7,8 +7,11 @@ import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg2
 import pytest
 
 from deploy.sandbox.cards import gtin_of
@@ -84,7 +87,15 @@ def test_s03_a_person_signs_document_and_order_in_one_sitting(stack: Stack) -> N
     (posted,) = shop.player.journal("suz.create_order")
     assert document == signed[0]
     assert posted["body_sha256"] == hashlib.sha256(signed[1]).hexdigest()
-    assert shop.pending() == []
+    assert everything_asked(stack, shop) == ["auth_suz", "auth_true_api", "document", "suz_order"]
+
+
+def everything_asked(stack: Stack, shop: Shop) -> list[str]:
+    """What a person was ever asked to sign, taken back or not."""
+    with closing(psycopg2.connect(stack.dsn)) as connection, connection.cursor() as cursor:
+        sql = "select purpose from marking.sign_requests where participant_id = %s"
+        cursor.execute(sql, [shop.id])
+        return sorted(purpose for (purpose,) in cursor.fetchall())
 
 
 @pytest.mark.beside
@@ -136,9 +147,9 @@ def test_s06_twenty_three_lines_are_split_into_three_orders(stack: Stack) -> Non
     assert [order["part"] for order in batch] == [1, 2, 3]
     again = shop.place(*lines, split=True, external_id="E-23")
     assert refusal(again, 409, "order-state")["order_id"] == made["id"]
-    for order_id in made["orders"]:
+    for order_id, count in zip(made["orders"], [20, 20, 6], strict=True):
         shop.until_status(order_id, "COMPLETED")
-        shop.assert_whole(order_id)
+        shop.assert_own_codes(order_id, count)
     assert len(shop.ledger()) == 46
 
 
@@ -182,14 +193,26 @@ def test_s07_a_killed_process_leaves_the_key_to_be_taken_over(stack: Stack) -> N
         second.kill()
         assert lost.exception() is not None
     shop.player.control("POST", "/gates/release", {"then": "drop"})
+    taken, locked_until = lock_of(stack, key)
+    assert locked_until - taken >= timedelta(seconds=60 / SCALE)
     deadline = time.monotonic() + 2 * 60 / SCALE + 10
     while (answer := shop.api.post("/orders", body, key=key)).status_code == 409:
         assert time.monotonic() < deadline
-        time.sleep(0.2)
+        time.sleep(0.05)
     order_id = shop.api.ok(answer)["id"]
+    assert datetime.fromisoformat(shop.read(order_id)["created_at"]) >= locked_until
     assert [o["id"] for o in shop.api.ok(shop.api.get("/orders"))["items"]] == [order_id]
     shop.until_status(order_id, "COMPLETED")
     shop.assert_complete(order_id)
+
+
+def lock_of(stack: Stack, key: str) -> tuple[datetime, datetime]:
+    """When the key was taken, and until when nobody else may have it."""
+    with closing(psycopg2.connect(stack.dsn)) as connection, connection.cursor() as cursor:
+        sql = "select created_at, locked_until from marking.idempotency_keys where key = %s"
+        cursor.execute(sql, [key])
+        ((taken, locked_until),) = cursor.fetchall()
+        return taken, locked_until
 
 
 @pytest.mark.beside
@@ -230,6 +253,10 @@ def test_s09_a_rejected_document_is_explained_corrected_and_accepted(stack: Stac
     shop.assert_complete(order_id)
     first, second = documents_sent(shop)
     assert first != second
+    accepted_ms, verdict = shop.player.control("GET", "/documents")[-1]["history"][-1]
+    (posted,) = shop.player.journal("suz.create_order")
+    assert verdict == "CHECKED_OK"
+    assert posted["at_ms"] >= accepted_ms
     assert shop.operations()[:3] == [
         "true_api.submit_document",
         "true_api.submit_document",
