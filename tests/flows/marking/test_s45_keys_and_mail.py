@@ -1,5 +1,6 @@
 """Acceptance scenarios 45, 46 (mail) and 49 (command): keys that change, mail, the command line."""
 
+import base64
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psycopg2
 
+from app.marking.sealing import Sealer
 from app.secrets_store import FILE, new_key, variable
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.mailbox import mailbox
@@ -34,20 +36,42 @@ def test_s45_keys_change_under_load_and_everything_stays_readable(stack: Stack) 
     before = shop.order((GTIN, 20))["id"]
     shop.until_status(before, "COMPLETED")
     known = codes_of(shop, before, 5)
+    by_hand, unsigned = waits_for_a_person(stack)
+    asked = by_hand.pending()
     running = [shop.order((GTIN, 5))["id"] for _ in range(3)]
     restart_with(stack, f"{old},{new}")
     running += [shop.order((GTIN, 5))["id"] for _ in range(3)]
     restart_with(stack, f"{new},{old}")
     for order in running:
         shop.until_status(order, "COMPLETED")
-    until_sealed_anew(stack)
+    until_sealed_with(stack, new)
     refuses_to_start(stack, old)
     restart_with(stack, new)
     stack.env[KEYS] = new
     assert [*known, *codes_of(shop, before, 15)] == ledger_of(shop, before)
     for order in running:
         assert codes_of(shop, order, 5) == ledger_of(shop, order)
+    assert [r["payload"] for r in asked] == [r["payload"] for r in by_hand.pending()]
+    # Nobody signs in again: the tokens of before the change still open.
+    by_hand.until(unsigned, lambda seen: signed_up_to_the_end(by_hand, seen))
+    by_hand.assert_complete(unsigned)
     shop.player.assert_clean()
+
+
+def waits_for_a_person(stack: Stack) -> tuple[Shop, str]:
+    """An order whose document and SUZ order nobody has signed yet."""
+    shop = stack.shop(signer="browser")
+    shop.sign_in()
+    order = shop.order((GTIN, 3))["id"]
+    shop.until(order, lambda _order: len(shop.pending()) == 2)
+    return shop, str(order)
+
+
+def signed_up_to_the_end(shop: Shop, order: dict[str, object]) -> bool:
+    for request in shop.pending():
+        assert request["purpose"] in {"document", "suz_order", "suz_close"}
+        shop.sign(request)
+    return order["status"] == "COMPLETED"
 
 
 def ledger_of(shop: Shop, order: str) -> list[str]:
@@ -64,23 +88,39 @@ def restart_with(stack: Stack, keys: str) -> None:
     stack.main.wait_ready()
 
 
-def until_sealed_anew(stack: Stack) -> None:
-    """The leader seals old rows with the first key soon after its start."""
-    sql = """select count(distinct substring(body_enc from 1 for 4)) from marking.code_blocks"""
+def until_sealed_with(stack: Stack, key: str) -> None:
+    """The leader seals rows of every table with the first key soon after its start."""
+    wanted = {Sealer([base64.b64decode(key)]).first_key_id}
     deadline = time.monotonic() + 60
     with closing(psycopg2.connect(stack.dsn)) as connection:
         connection.autocommit = True
-        while time.monotonic() < deadline:
-            if first_row(connection, sql) == (1,):
-                return
-            time.sleep(0.2)
-    raise AssertionError("blocks are still sealed with two keys")
+        with connection.cursor() as cursor:
+            tables = sealed_columns(cursor)
+            while (found := key_ids(cursor, tables)) != wanted:
+                assert time.monotonic() < deadline, found
+                time.sleep(0.2)
 
 
-def first_row(connection: psycopg2.extensions.connection, sql: str) -> tuple[object, ...] | None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchone()
+def sealed_columns(cursor: psycopg2.extensions.cursor) -> list[tuple[str, str]]:
+    cursor.execute(
+        """select table_name, column_name from information_schema.columns
+           where table_schema = 'marking' and column_name like '%\\_enc'"""
+    )
+    found = list(cursor.fetchall())
+    assert {"tokens", "sign_requests", "code_blocks"} <= {table for table, _ in found}
+    return found
+
+
+def key_ids(cursor: psycopg2.extensions.cursor, columns: list[tuple[str, str]]) -> set[bytes]:
+    """Of all keys that anything is sealed with."""
+    found: set[bytes] = set()
+    for table, column in columns:
+        cursor.execute(
+            f"""select distinct substring({column} from 1 for 4) from marking.{table}
+                where {column} is not null"""
+        )
+        found |= {bytes(row[0]) for row in cursor.fetchall()}
+    return found
 
 
 def refuses_to_start(stack: Stack, keys: str) -> None:
@@ -132,8 +172,10 @@ def test_s45_a_sealed_row_opens_only_in_its_own_place(stack: Stack) -> None:
         shop.until_status(order, "COMPLETED")
     swap_blocks(stack, orders)
     issue = shop.api.ok(shop.do(orders[0], "issues", {"kind": "txt", "gtin": GTIN, "next": 1}))
+    told = len(stack.main.log.read_text())
     refused = shop.api.get(f"/issues/{issue['id']}/file")
-    assert refused.status_code >= 400
+    assert (refused.status_code, refused.json()["code"]) == (500, "internal")
+    assert "SealBroken" in stack.main.log.read_text()[told:]
     assert not any(code in refused.text for code in shop.ledger())
     swap_blocks(stack, orders)
     answer = shop.api.get(f"/issues/{issue['id']}/file")

@@ -11,22 +11,26 @@ from aiokafka import AIOKafkaProducer
 from app.contracts.topics import SUZ_ORDERS
 from deploy.sandbox.cards import gtin_of
 from tests.flows.marking.processes import Worker
-from tests.flows.marking.stack import Stack
+from tests.flows.marking.stack import Shop, Stack
 
 GTIN = gtin_of(1)
 COMPLETED = "marking.order.completed"
+STORED = "marking.codes.stored"
+CODES = 3
 
 
 def test_s47_the_feed_has_no_gap_and_no_double_through_a_kill(stack: Stack) -> None:
     shop = stack.shop()
     shop.through(stack, stack.spare())
-    orders = [shop.order((GTIN, 3))["id"] for _ in range(4)]
+    after = end_of_feed(shop)
+    orders = [shop.order((GTIN, CODES))["id"] for _ in range(4)]
     events: list[dict[str, Any]] = []
-    after = 0
     deadline, killed = time.monotonic() + 90, False
     while left := unended(events, orders):
         assert time.monotonic() < deadline, [shop.story(order) for order in left]
-        page = shop.api.ok(shop.api.get("/events", after=after, limit=20))
+        page = shop.api.ok(shop.api.get("/events", after=after, limit=1))
+        # The next number is there, of whomever it is, before any that is greater.
+        assert page["next"] - after in {0, 1}
         events, after = [*events, *page["items"]], page["next"]
         if not killed and any(event["kind"] == "marking.order.emitting" for event in events):
             stack.main.kill()
@@ -42,6 +46,28 @@ def test_s47_the_feed_has_no_gap_and_no_double_through_a_kill(stack: Stack) -> N
         assert told[0] == "marking.order.init"
         moves = [kind.rsplit(".", 1)[1].upper() for kind in told if ".order." in kind]
         assert moves[1:] == shop.statuses(order_id)
+        assert blocks_told(events, order_id) == blocks_given(shop, order_id)
+
+
+def end_of_feed(shop: Shop) -> int:
+    """The last number that was given before."""
+    after = 0
+    while (last := shop.api.ok(shop.api.get("/events", after=after, limit=200))["next"]) > after:
+        after = last
+    return after
+
+
+def blocks_told(events: list[dict[str, Any]], order: str) -> list[tuple[str, int]]:
+    """(block, how many codes) of each event of stored codes."""
+    stored = [e["payload"] for e in events if (e["order_id"], e["kind"]) == (order, STORED)]
+    return sorted((block["block_id"], block["quantity"]) for block in stored)
+
+
+def blocks_given(shop: Shop, order: str) -> list[tuple[str, int]]:
+    number = shop.read(order)["station"]["suz_order_id"]
+    blocks = shop.player.control("GET", f"/ledger?order_id={number}")
+    assert sum(len(block["codes"]) for block in blocks) == len(shop.codes(order)) == CODES
+    return sorted((block["block_id"], len(block["codes"])) for block in blocks)
 
 
 def unended(events: list[dict[str, Any]], orders: list[str]) -> set[str]:
