@@ -22,8 +22,12 @@ PARTITIONS = 4
 def test_s34_orders_whose_messages_are_lost_are_found_by_the_sweeper(stack: Stack) -> None:
     stack.rest_spare()
     shop = stack.shop()
+    shop.fault("nk.mark_check", "gate", times=5)
     orders = [shop.order((GTIN, 5))["id"] for _ in range(5)]
+    assert len(shop.player.control("GET", "/gates?wait_s=40&count=5")) == 5
+    assert {shop.read(order)["status"] for order in orders} == {"INIT"}
     stack.main.kill()
+    shop.player.control("POST", "/gates/release", {"then": "drop"})
     asyncio.run(forget(stack.env["GIFTMARK_KAFKA_URL"]))
     stack.main.start()
     stack.main.wait_ready()
