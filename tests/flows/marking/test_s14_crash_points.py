@@ -139,7 +139,7 @@ async def test_s14_c1_an_order_whose_wake_up_is_lost_is_found(rig: Rig, crash: C
 
 async def test_s14_c2_before_its_row_there_is_no_order(rig: Rig, crash: Crash) -> None:
     (gtin,) = rig.gtins(1)
-    task = {"by": rig.user_id, "gtin": gtin, "quantity": QUANTITY}
+    task: dict[str, Any] = {"by": rig.user_id, "gtin": gtin, "quantity": QUANTITY}
     await crash("nk.answered", act="order", key="again", **task)
     assert await rig.count("select count(*) from marking.orders") == 0
 
