@@ -85,7 +85,8 @@ async def after_missing_token(desk: Desk, work: Work, missing: TokenMissing) -> 
     if not work.participant.signs_by_itself:
         return await pause(desk, work, Hold.SIGN_IN, code="sign-in-required")
     try:
-        done = await AuthService(desk).sign_in_by_itself(work.participant, missing.kind)
+        auth = AuthService(desk)
+        done = await auth.sign_in_by_itself(work.participant, missing.kind, replacing=missing.seq)
     except SignerBroken as broken:
         return await pause(desk, work, Hold.ATTENTION, code="signer-broken", detail=str(broken))
     return AGAIN if done else Until(work.now + BUSY_WAIT_MS)

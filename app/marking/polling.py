@@ -113,7 +113,8 @@ async def _without_token(desk: Desk, participant: Participant, missing: TokenMis
         return Asked(ok=False, wait_ms=500)
     if participant.signs_by_itself and not missing.stopped:
         try:
-            await AuthService(desk).sign_in_by_itself(participant, missing.kind)
+            auth = AuthService(desk)
+            await auth.sign_in_by_itself(participant, missing.kind, replacing=missing.seq)
         except (UpstreamError, SignerBroken) as error:
             cause = type(error).__name__
             log.info("renewal for a poll failed", participant=participant.id, cause=cause)

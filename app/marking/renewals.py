@@ -19,7 +19,7 @@ async def renew_tokens(desk: Desk) -> int:
     """How many tokens were renewed; a failure waits for the next round."""
     margin = max(WARNINGS_MINUTES)
     rows = await desk.database.rows(
-        """select t.participant_id, t.kind, t.warned_minutes, p.signer_kind,
+        """select t.participant_id, t.kind, t.seq, t.warned_minutes, p.signer_kind,
                   extract(epoch from t.expires_at - clock_timestamp())::float8 as left_s
            from marking.tokens t join marking.participants p on p.id = t.participant_id
            where p.active and t.state = 'LIVE' and t.expires_at > clock_timestamp()
@@ -42,7 +42,8 @@ async def _renew(desk: Desk, row: Row) -> bool:
     participant = await participants.load(desk.database, row["participant_id"], sealer=desk.sealer)
     assert participant is not None, "tokens refer to their participant"
     try:
-        return await AuthService(desk).sign_in_by_itself(participant, TokenKind(row["kind"]))
+        kind, auth = TokenKind(row["kind"]), AuthService(desk)
+        return await auth.sign_in_by_itself(participant, kind, replacing=row["seq"])
     except (UpstreamError, SignerBroken) as error:
         log.warning(
             "a token was not renewed",

@@ -51,7 +51,8 @@ class AuthService:
             if row.live and not person:
                 continue
             if participant.signs_by_itself:
-                await self.sign_in_by_itself(participant, kind, person=person)
+                replacing = None if person else row.seq
+                await self.sign_in_by_itself(participant, kind, replacing=replacing)
             else:
                 challenges.append(await self.challenge(participant, kind, user_id=user_id))
         found = await tokens.statuses(desk.database, participant_id)
@@ -78,11 +79,15 @@ class AuthService:
             return await sign_requests.create(tx, request, sealer=desk.sealer)
 
     async def sign_in_by_itself(
-        self, participant: Participant, kind: TokenKind, *, person: bool = False
+        self, participant: Participant, kind: TokenKind, *, replacing: int | None
     ) -> bool:
-        """An automatic signer renews alone; False: another worker is at it, or it is stopped."""
+        """An automatic signer renews alone the token of sequence `replacing`.
+
+        None: whatever there is, because somebody signs in on purpose. False: another worker is
+        at it or was faster, or renewal is stopped.
+        """
         desk = self._desk
-        mark = await self._begin(participant, kind, person=person)
+        mark = await self._begin(participant, kind, replacing=replacing)
         if mark is None:
             return False
         try:
@@ -95,7 +100,9 @@ class AuthService:
             async with desk.database.transaction() as tx:
                 await sign_requests.store_signature(tx, request_id, Signed(cms))
             signed = msgspec.structs.replace(request, signature=cms, state="SIGNED")
-            await exchange(desk, Exchange(participant, kind, signed, mark=mark, person=person))
+            await exchange(
+                desk, Exchange(participant, kind, signed, mark=mark, person=replacing is None)
+            )
         finally:
             await self._end(participant, kind, mark)
         return True
@@ -110,7 +117,7 @@ class AuthService:
             return
         participant = await _participant(desk, request.participant_id)
         kind = KIND[request.purpose]
-        mark = await self._begin(participant, kind, person=True)
+        mark = await self._begin(participant, kind, replacing=None)
         if mark is None:
             raise OrderStateError("another sign-in is under way")
         try:
@@ -120,9 +127,9 @@ class AuthService:
             await self._end(participant, kind, mark)
 
     async def _begin(
-        self, participant: Participant, kind: TokenKind, *, person: bool
+        self, participant: Participant, kind: TokenKind, *, replacing: int | None
     ) -> str | None:
-        """The mark of the one sign-in under way; None: somebody else has it."""
+        """The mark of the one sign-in under way; None: somebody else has it or has done it."""
         mark = f"{self._desk.owner}:{new_id()}"
         async with self._desk.database.transaction() as tx:
             await tx.execute(
@@ -136,12 +143,13 @@ class AuthService:
                        clock_timestamp() + %(for_ms)s * interval '1 millisecond'
                    where participant_id = %(participant)s and kind = %(kind)s
                          and (renewing_until is null or renewing_until <= clock_timestamp())
-                         and (%(person)s or not renewal_stopped)""",
+                         and (%(replacing)s::bigint is null
+                              or (seq = %(replacing)s and not renewal_stopped))""",
                 mark=mark,
                 for_ms=self._desk.terms.scaled_ms(self._desk.terms.renewing_s),
                 participant=participant.id,
                 kind=kind,
-                person=person,
+                replacing=replacing,
             )
         return mark if taken else None
 

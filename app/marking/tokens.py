@@ -28,11 +28,15 @@ class TokenKind(StrEnum):
 
 
 class TokenMissing(Exception):
-    """No live token. `busy`: a sign-in is under way; `stopped`: only a person's sign-in helps."""
+    """No live token, the last one had `seq`.
 
-    def __init__(self, kind: TokenKind, *, busy: bool = False, stopped: bool = False) -> None:
+    `busy`: a sign-in is under way; `stopped`: only a person's sign-in helps.
+    """
+
+    def __init__(self, kind: TokenKind, *, seq: int, busy: bool, stopped: bool) -> None:
         super().__init__(f"no live {kind} token")
         self.kind = kind
+        self.seq = seq
         self.busy = busy
         self.stopped = stopped
 
@@ -89,7 +93,7 @@ async def grant(
     kind = TokenKind.SUZ if upstream is Upstream.SUZ else TokenKind.TRUE_API
     row = await read(source, participant.id, kind)
     if not row.live or row.token_enc is None:
-        raise TokenMissing(kind, busy=row.busy, stopped=row.renewal_stopped)
+        raise TokenMissing(kind, seq=row.seq, busy=row.busy, stopped=row.renewal_stopped)
     place = token_place(participant.id, kind)
     token = Secret(sealer.open(row.token_enc, place=place).decode())
     if kind is TokenKind.TRUE_API:

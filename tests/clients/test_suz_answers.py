@@ -182,7 +182,7 @@ async def test_an_attached_signature_is_told_as_such(
 def test_what_changes_something_outside_is_never_safe() -> None:
     operations = [one for one in vars(suz).values() if isinstance(one, Operation)]
     classes = {one.path: one.retry_class for one in operations}
-    assert len(classes) == 15
+    assert len(classes) == 14
     assert {path for path, kind in classes.items() if kind is not RetryClass.SAFE} == {
         "/api/v3/order",
         "/api/v3/order/close",

@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 
 from app.domain.marking.order import Hold
-from app.marking import calls, leases, store
+from app.marking import calls, leases, participants, store, tokens
 from app.marking.calls import ClaimRefused
 from app.marking.desk import Desk
 from app.marking.polling import poll
 from app.marking.queue import feed, publish_outbox
 from app.marking.runner import Runner, advance
 from app.marking.sign_in import AuthService
+from app.marking.tokens import TokenKind
 from app.marking.work import WorkMessage
 from tests.flows.marking.rig import Rig, SandboxSigners, open_desk, playing_worker
+
+SUZ = TokenKind.SUZ
 
 
 @contextlib.asynccontextmanager
@@ -144,6 +147,18 @@ async def test_who_is_told_to_wait_while_somebody_signs_in_looks_again(rig: Rig)
     rig.works = True
 
     await rig.until_status(order, "COMPLETED", within_s=60)
+
+
+async def test_who_missed_a_token_that_came_meanwhile_does_not_sign_in_again(rig: Rig) -> None:
+    await rig.forget_tokens()
+    participant = await participants.load(rig.database, rig.participant_id, sealer=rig.desk.sealer)
+    assert participant is not None
+    auth, missed = AuthService(rig.desk), await tokens.read(rig.database, participant.id, SUZ)
+    answers = [
+        await auth.sign_in_by_itself(participant, SUZ, replacing=missed.seq) for _ in range(2)
+    ]
+    assert answers == [True, False]
+    assert rig.posted("true_api.sign_in_suz") == 1
 
 
 async def test_twenty_orders_sign_in_once(rig: Rig) -> None:
