@@ -24,6 +24,15 @@ from app.domain.decision import Context, Entity
 from app.domain.policy import Policy
 
 START = 1_788_256_931_005
+COPIED = (
+    "mart.certificate",
+    "mart.operation",
+    "mart.sale_order",
+    "mart.order_certificate_allocation",
+    "mart.refund_request",
+    "mart.audit",
+    "certificates.batch_row",
+)
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -94,22 +103,18 @@ async def taken(mart: Mart, records: Iterable[Record], *, size: int = 1_000) -> 
             await mart.take(topic, mine[start : start + size])
 
 
+async def content(database: Database, *tables: str) -> dict[str, list[str]]:
+    """The rows of each table as sorted texts."""
+    queries = {table: f"SELECT t::text AS row FROM {table} t ORDER BY 1" for table in tables}
+    return {
+        table: [row["row"] for row in await database.rows(query)]
+        for table, query in queries.items()
+    }
+
+
 async def dump(database: Database) -> dict[str, list[str]]:
-    """Every table of the mart as sorted texts."""
-    tables = (
-        "mart.certificate",
-        "mart.operation",
-        "mart.sale_order",
-        "mart.order_certificate_allocation",
-        "mart.refund_request",
-        "mart.audit",
-        "certificates.batch_row",
-    )
-    found = {}
-    for table in tables:
-        rows = await database.rows(f"SELECT t::text AS row FROM {table} t")
-        found[table] = sorted(row["row"] for row in rows)
-    return found
+    """All that the mart copies from the topics."""
+    return await content(database, *COPIED)
 
 
 def _entity_of(command: Command) -> Entity:

@@ -18,18 +18,11 @@ from app.contracts.topics import TRANSACTION
 from app.kafka_access import KafkaAccess
 from deploy.proving.cluster import CHECKOUT
 from tests.flows.certificates.town import Town
+from tests.mart import told
+from tests.mart.told import content
 
 MART = "giftmark-services"
-COPIED = (
-    "mart.certificate",
-    "mart.operation",
-    "mart.sale_order",
-    "mart.order_certificate_allocation",
-    "mart.refund_request",
-    "mart.audit",
-    "certificates.batch",
-    "certificates.batch_row",
-)
+COPIED = (*told.COPIED, "certificates.batch")
 # What nobody can tell the mart again: only ever added to, by the copy or by the nights.
 KEPT = (
     "mart.audit",
@@ -94,15 +87,6 @@ async def agreed(town: Town, database: Database) -> Reconciled:
     result = await reconcile(KafkaAccess(town.bootstrap), database, patience_s=20)
     assert (result.differences, result.behind) == ([], 0)
     return result
-
-
-async def content(database: Database, *tables: str) -> dict[str, list[str]]:
-    """The rows of each table as sorted texts."""
-    queries = {table: f"SELECT t::text AS row FROM {table} t ORDER BY 1" for table in tables}
-    return {
-        table: [row["row"] for row in await database.rows(query)]
-        for table, query in queries.items()
-    }
 
 
 async def with_old_night(database: Database) -> dict[str, list[str]]:
